@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What keeper and engine say to each other.
+ *
+ * One SOCK_SEQPACKET pair, one struct ipc_msg a packet, plain data without
+ * pointers. The engine asks, the keeper checks every request against the
+ * configuration and answers it exactly once, with the same handle and
+ * generation: an answer whose generation is no longer that of the asker is
+ * dropped. What the configuration does not allow is answered with EPERM and
+ * logged by the keeper; a message that is malformed ends the engine.
+ *
+ * The keeper holds configuration, long-term keys and netlink, and parses
+ * nothing remote. The engine holds session keys and parses everything remote.
+ * Long-term keys never cross; child keys cross once and are wiped on both
+ * sides.
+ */
+#ifndef CYGNETD_IPC_H
+#define CYGNETD_IPC_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "conf.h"
+#include "ts.h"
+
+#define IPC_OCTETS_MAX	8192	/* longest octet string to be authenticated */
+#define IPC_AUTH_MAX	64	/* longest AUTH value of a PRF */
+#define IPC_KEY_MAX	64
+#define IPC_TEXT_MAX	256
+
+enum ipc_type {
+	/* keeper to engine, unasked */
+	IPC_CONF,		/* a connection; sent at start, before IPC_READY */
+	IPC_SOCKETS,		/* IKE and NAT-T sockets, control listeners (SCM_RIGHTS) */
+	IPC_ADOPTED,		/* a child SA pair found in the kernel at start */
+	IPC_READY,		/* all of the above has been sent */
+	IPC_ACQUIRE,		/* a packet met a protecting policy without SA */
+	IPC_EXPIRE,		/* a lifetime of an SA has passed */
+
+	/* engine to keeper, each answered by IPC_REPLY */
+	IPC_PSK,		/* compute the AUTH value with the connection's PSK */
+	IPC_SPI,		/* reserve an inbound ESP SPI */
+	IPC_CONN_UP,		/* device, address, routes, policies (traps) */
+	IPC_CONN_DOWN,		/* take exactly these away, SAs included */
+	IPC_CHILD_ADD,		/* install one or both directions of a child SA */
+	IPC_CHILD_DEL,		/* delete one or both directions */
+
+	IPC_REPLY,		/* keeper to engine */
+	IPC_TYPES,
+};
+
+/* Which side's AUTH value: they differ only in the octets, which the engine
+ * builds (RFC 7296 section 2.15), but the log says it.
+ */
+enum ipc_side { IPC_LOCAL, IPC_REMOTE };
+
+/* prf(prf(PSK, "Key Pad for IKEv2"), octets), RFC 7296 section 2.15. */
+struct ipc_psk {
+	uint32_t ip_side;		/* enum ipc_side */
+	uint32_t ip_prf;		/* IKEv2 transform type 2 */
+	uint32_t ip_len;
+	uint8_t	 ip_octets[IPC_OCTETS_MAX];
+};
+
+struct ipc_spi {
+	struct ip_addr is_local;	/* outer destination of the SA to come */
+};
+
+#define IPC_DIR_IN	1
+#define IPC_DIR_OUT	2
+
+struct ipc_key {
+	uint32_t ik_len;
+	uint8_t	 ik_key[IPC_KEY_MAX];	/* with its salt for an AEAD */
+};
+
+/*
+ * A child SA: directions to install in ic_dirs. The keeper makes or finds the
+ * policy with exactly these selectors, refuses selectors outside the
+ * connection's, and for IPC_DIR_OUT makes the SA the policy's current one.
+ * Installing IN first and OUT later is how a rekey loses nothing.
+ */
+struct ipc_child {
+	uint32_t ic_dirs;		/* IPC_DIR_IN | IPC_DIR_OUT */
+	uint32_t ic_spi_in;		/* network byte order */
+	uint32_t ic_spi_out;
+	uint16_t ic_encr, ic_encr_bits;	/* IKEv2 transform type 1 */
+	uint16_t ic_integ;		/* type 3; 0 for an AEAD */
+	uint8_t	 ic_esn;
+	uint8_t	 ic_encap;		/* UDP encapsulation */
+	struct ip_endpoint ic_local, ic_remote;
+	struct ipc_key ic_encr_in, ic_encr_out, ic_integ_in, ic_integ_out;
+	uint32_t ic_n_ts;
+	struct ts_pair ic_ts[CONF_TS_MAX];
+};
+
+/* IPC_ACQUIRE: the packet's selectors; IPC_EXPIRE and IPC_ADOPTED: the SAs. */
+struct ipc_event {
+	uint32_t ie_spi_in, ie_spi_out;	/* network byte order, 0 if unknown */
+	uint32_t ie_hard;		/* IPC_EXPIRE: hard or sequence, not soft */
+	struct ip_endpoint ie_local, ie_remote;
+	uint32_t ie_n_ts;
+	struct ts_pair ie_ts[CONF_TS_MAX];
+};
+
+struct ipc_reply {
+	uint32_t ir_errno;		/* 0, or why not */
+	char	 ir_text[IPC_TEXT_MAX];	/* for the log: what was refused and why */
+	uint32_t ir_spi;		/* IPC_SPI, network byte order */
+	uint32_t ir_len;		/* IPC_PSK */
+	uint8_t	 ir_auth[IPC_AUTH_MAX];
+	char	 ir_device[16];		/* IPC_CONN_UP: what was set up */
+	uint32_t ir_mtu;
+};
+
+struct ipc_msg {
+	uint32_t im_type;		/* enum ipc_type */
+	uint32_t im_handle;		/* the asker's, returned as it was */
+	uint32_t im_generation;
+	char	 im_conn[CONF_NAME_MAX];/* connection, zero-terminated */
+	union {
+		struct conf_conn  im_conf;
+		struct ipc_psk	  im_psk;
+		struct ipc_spi	  im_spi;
+		struct ipc_child  im_child;
+		struct ipc_event  im_event;
+		struct ipc_reply  im_reply;
+	};
+};
+
+/**
+ * ipc_send() - send one message
+ * @fd: the socket pair's end
+ * @msg: only as much as its type needs is sent
+ * @fds: descriptors to pass (SCM_RIGHTS), or NULL
+ * @n_fds: how many
+ *
+ * Return: 0, or -1 with errno.
+ */
+int ipc_send(int fd, const struct ipc_msg *msg, const int *fds, int n_fds);
+
+/**
+ * ipc_recv() - receive one message and check its shape
+ * @fd: the socket pair's end
+ * @msg: filled; strings are terminated, counts within their arrays
+ * @fds: descriptors received, the caller's to close
+ * @n_fds: in, room in @fds; out, how many
+ *
+ * Return: 1 for a message, 0 if the other side has gone, -1 with errno
+ * (EBADMSG for a message of the wrong shape).
+ */
+int ipc_recv(int fd, struct ipc_msg *msg, int *fds, int *n_fds);
+
+#endif
