@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration: one table in conf.c (key, type, range, default, meaning)
+ * drives the reader, cygnet.conf(5), "cygnet check" and "cygnet show config".
+ * The result is plain data in one piece without pointers, so that it can be
+ * handed to the engine as bytes. It never holds a secret, only paths.
+ *
+ *	global {
+ *		log-level = debug
+ *	}
+ *	connection office {
+ *		remote  = 203.0.113.7
+ *		psk     = office.psk
+ *		protect = 10.1.0.0/16 <-> 10.2.0.0/16
+ *	}
+ */
+#ifndef CYGNET_LIB_CONF_H
+#define CYGNET_LIB_CONF_H
+
+#include <stdio.h>
+
+#include "addr.h"
+#include "proposal.h"
+#include "ts.h"
+
+#define CONF_PATH_DEFAULT	"/etc/cygnet/cygnet.conf"
+#define CONF_NAME_MAX		63
+#define CONF_PATH_MAX		255
+#define CONF_ID_MAX		256
+#define CONF_PAIRS_MAX		16
+#define CONF_CONNS_MAX		4096
+#define CONF_DEVICE_MAX		15	/* IFNAMSIZ - 1 */
+
+/* Every key; conn_origin[] and conf_origin[] are indexed by these. */
+enum conf_conn_key {
+	CONF_LOCAL,
+	CONF_REMOTE,
+	CONF_LOCAL_ID,
+	CONF_REMOTE_ID,
+	CONF_PSK,
+	CONF_PROTECT,
+	CONF_MODE,
+	CONF_IKE,
+	CONF_ESP,
+	CONF_ESN,
+	CONF_START,
+	CONF_ENCAPSULATION,
+	CONF_DEVICE,
+	CONF_ADDRESS,
+	CONF_MTU,
+	CONF_REKEY,
+	CONF_REKEY_BYTES,
+	CONF_IKE_LIFETIME,
+	CONF_LIVENESS,
+	CONF_KEEPALIVE,
+	CONF_REPLAY_WINDOW,
+	CONF_CONN_KEYS,
+};
+
+enum conf_global_key {
+	CONF_IKE_PORT,
+	CONF_NATT_PORT,
+	CONF_CONTROL_DIR,
+	CONF_LOG_LEVEL,
+	CONF_GLOBAL_KEYS,
+};
+
+enum conf_mode { CONF_MODE_TUNNEL, CONF_MODE_TRANSPORT };
+enum conf_start { CONF_START_WAIT, CONF_START_TRAP, CONF_START_START };
+enum conf_encapsulation { CONF_ENCAP_AUTO, CONF_ENCAP_UDP };
+enum conf_log_level {
+	CONF_LOG_ERROR,
+	CONF_LOG_WARNING,
+	CONF_LOG_INFO,
+	CONF_LOG_DEBUG,
+};
+
+/* Identification payload types (RFC 7296 section 3.5). */
+enum {
+	ID_ADDRESS = 0,		/* ours: whatever address is in use */
+	ID_IPV4_ADDR = 1,
+	ID_FQDN = 2,
+	ID_RFC822_ADDR = 3,
+	ID_IPV6_ADDR = 5,
+	ID_DER_ASN1_DN = 9,
+	ID_KEY_ID = 11,
+};
+
+struct conf_id {
+	u8 id_type;
+	u16 id_len;
+	u8 id_data[CONF_ID_MAX];	/* as on the wire */
+};
+
+struct conf_conn {
+	char conn_name[CONF_NAME_MAX + 1];
+	u32 conn_line;			/* where the block begins */
+	u32 conn_origin[CONF_CONN_KEYS];	/* line, 0 for a default */
+
+	struct ip_addr conn_local;	/* AF_UNSPEC: what routing says */
+	struct ip_addr conn_remote;	/* AF_UNSPEC: any, only answers */
+	struct conf_id conn_local_id;	/* ID_ADDRESS: the local address */
+	struct conf_id conn_remote_id;	/* ID_ADDRESS: the remote address */
+	char conn_psk[CONF_PATH_MAX + 1];	/* complete path */
+
+	u8 conn_mode;			/* enum conf_mode */
+	u8 conn_start;			/* enum conf_start */
+	u8 conn_encapsulation;		/* enum conf_encapsulation */
+	bool conn_esn;			/* false: never negotiate ESN */
+
+	u8 conn_npairs;
+	struct ts_pair conn_pairs[CONF_PAIRS_MAX];
+	u8 conn_nike;
+	struct proposal conn_ike[PROPOSALS_MAX];
+	u8 conn_nesp;			/* ESN transforms are filled in */
+	struct proposal conn_esp[PROPOSALS_MAX];
+
+	char conn_device[CONF_DEVICE_MAX + 1];	/* "": choose cygN */
+	/*
+	 * AF_UNSPEC: one of our addresses inside the local side of protect,
+	 * where there is one.
+	 */
+	struct ip_addr conn_address;
+	u16 conn_mtu;			/* 0: automatic */
+	u32 conn_replay_window;		/* packets */
+	u64 conn_rekey_bytes;		/* 0: never */
+	u32 conn_rekey;			/* seconds; 0: never; child SA */
+	u32 conn_ike_lifetime;		/* seconds; 0: never */
+	u32 conn_liveness;		/* seconds; 0: off */
+	u32 conn_keepalive;		/* seconds; 0: off */
+};
+
+struct conf {
+	size_t conf_size;		/* of the whole, connections included */
+	char conf_path[CONF_PATH_MAX + 1];
+	u32 conf_origin[CONF_GLOBAL_KEYS];
+	u16 conf_ike_port;
+	u16 conf_natt_port;
+	u8 conf_log_level;		/* enum conf_log_level */
+	char conf_control_dir[80];
+	u32 conf_nconns;
+	struct conf_conn conf_conns[];	/* in the order of the file */
+};
+
+struct conf_message {
+	bool msg_warning;
+	u32 msg_line;			/* 0: the file as a whole */
+	u32 msg_column;
+	char msg_text[240];
+};
+
+struct conf_log {
+	size_t log_count;
+	size_t log_errors;
+	struct conf_message *log_messages;
+};
+
+/*
+ * Reads the whole file and reports everything that is wrong with it in *log
+ * (which starts zeroed and is freed with conf_log_free()). Returns NULL if
+ * there was an error; warnings alone return the configuration.
+ */
+struct conf *conf_read(const char *path, struct conf_log *log);
+/* The same from memory; path only serves messages and relative paths. */
+struct conf *conf_parse(const char *path, const char *text, size_t len,
+			struct conf_log *log);
+void conf_free(struct conf *conf);
+/* True if these bytes are one intact struct conf, as received over IPC. */
+bool conf_check_size(const void *data, size_t len);
+
+/* "FILE:LINE:COLUMN: error: TEXT", a line each. */
+void conf_log_print(FILE *file, const char *path, const struct conf_log *log);
+void conf_log_free(struct conf_log *log);
+
+const struct conf_conn *conf_find(const struct conf *conf, const char *name);
+/* The name in conf that looks most like this one, or NULL. */
+const char *conf_suggest(const struct conf *conf, const char *name);
+
+/* One row of the table, for manual, completion and "show config". */
+struct conf_key {
+	const char *key_name;
+	const char *key_type;		/* "address", "duration", … */
+	const char *key_range;		/* "68-65535", "auto, udp", or NULL */
+	const char *key_default;	/* as one would write it, or NULL */
+	const char *key_meaning;
+};
+
+const struct conf_key *conf_conn_key(enum conf_conn_key key);
+const struct conf_key *conf_global_key(enum conf_global_key key);
+/* The effective value as one would write it. */
+#define CONF_VALUE_STRLEN	(PROPOSALS_MAX * PROPOSAL_STRLEN)
+const char *conf_conn_value(const struct conf_conn *conn,
+			    enum conf_conn_key key, char *buf, size_t size);
+const char *conf_global_value(const struct conf *conf,
+			      enum conf_global_key key, char *buf,
+			      size_t size);
+
+/* "10.0.0.1", "gw.example.org", "user@example.org", "key-id:…" */
+const char *conf_id_print(const struct conf_id *id, char *buf, size_t size);
+#define CONF_ID_STRLEN	(4 * CONF_ID_MAX + 16)
+bool conf_id_parse(struct conf_id *id, const char *text, char *err,
+		   size_t err_size);
+/* The identity that an address stands for. */
+void conf_id_from_addr(struct conf_id *id, const struct ip_addr *addr);
+bool conf_id_equal(const struct conf_id *a, const struct conf_id *b);
+
+#endif
