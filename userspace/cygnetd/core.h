@@ -13,7 +13,6 @@
 
 #include <jansson.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "addr.h"
 #include "conf.h"
@@ -27,7 +26,7 @@ struct core_path {
 	/* On the NAT-T socket (port 4500); the embedder strips and adds the
 	 * non-ESP marker (RFC 3948 section 2.2).
 	 */
-	uint8_t cp_natt;
+	u8 cp_natt;
 };
 
 /*
@@ -38,7 +37,7 @@ struct core_path {
 struct core_work {
 	void (*cw_run)(void *arg);
 	void *cw_arg;
-	uint32_t cw_handle, cw_generation;
+	u32 cw_handle, cw_generation;
 };
 
 enum core_level { CORE_ERROR, CORE_WARNING, CORE_NOTICE, CORE_INFO, CORE_DEBUG };
@@ -46,16 +45,16 @@ enum core_level { CORE_ERROR, CORE_WARNING, CORE_NOTICE, CORE_INFO, CORE_DEBUG }
 struct core_ops {
 	/* Send an IKE message; losing it is allowed. */
 	void (*send)(void *ctx, const struct core_path *path,
-		     const uint8_t *buf, size_t len);
+		     const u8 *buf, size_t len);
 	/* Ask the keeper; the answer comes to core_keeper(). */
 	void (*request)(void *ctx, const struct ipc_msg *msg);
 	void (*work)(void *ctx, struct core_work *work);
 	/* Call core_tick() at that time (ms of CLOCK_BOOTTIME); replaces the
 	 * time asked for before, UINT64_MAX for never.
 	 */
-	void (*arm)(void *ctx, uint64_t when);
+	void (*arm)(void *ctx, u64 when);
 	/* ms of CLOCK_BOOTTIME */
-	uint64_t (*now)(void *ctx);
+	u64 (*now)(void *ctx);
 	/* @conn is a connection's name or NULL. One line, no newline; what a
 	 * peer supplied is already escaped.
 	 */
@@ -85,7 +84,7 @@ void core_keeper(struct core *core, const struct ipc_msg *msg);
 
 /* An IKE message arrived, without non-ESP marker. Any bytes are allowed. */
 void core_receive(struct core *core, const struct core_path *path,
-		  const uint8_t *buf, size_t len);
+		  const u8 *buf, size_t len);
 
 void core_work_done(struct core *core, struct core_work *work);
 
@@ -94,8 +93,12 @@ void core_tick(struct core *core);
 
 /* A command's end: @error is NULL for success, else a line for a person. */
 typedef void core_done_fn(void *arg, const char *error);
-/* A line of progress while a command is under way. */
-typedef void core_line_fn(void *arg, const char *line);
+/* A line of progress while a command is under way: a word for the first
+ * column, the text, and the milliseconds it took (-1: says nothing), as in
+ * lib/control.h.
+ */
+typedef void core_line_fn(void *arg, const char *step, const char *text,
+			  long long ms);
 
 struct core_command {
 	core_line_fn *cc_line;

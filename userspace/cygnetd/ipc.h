@@ -17,7 +17,6 @@
 #ifndef CYGNETD_IPC_H
 #define CYGNETD_IPC_H
 
-#include <stdint.h>
 #include <sys/types.h>
 
 #include "conf.h"
@@ -44,6 +43,8 @@ enum ipc_type {
 	IPC_CONN_DOWN,		/* take exactly these away, SAs included */
 	IPC_CHILD_ADD,		/* install one or both directions of a child SA */
 	IPC_CHILD_DEL,		/* delete one or both directions */
+	IPC_CHILD_IDLE,		/* how long an inbound SA has been silent */
+	IPC_RESOLVE,		/* both addresses to use for a connection */
 
 	IPC_REPLY,		/* keeper to engine */
 	IPC_TYPES,
@@ -56,22 +57,27 @@ enum ipc_side { IPC_LOCAL, IPC_REMOTE };
 
 /* prf(prf(PSK, "Key Pad for IKEv2"), octets), RFC 7296 section 2.15. */
 struct ipc_psk {
-	uint32_t ip_side;		/* enum ipc_side */
-	uint32_t ip_prf;		/* IKEv2 transform type 2 */
-	uint32_t ip_len;
-	uint8_t	 ip_octets[IPC_OCTETS_MAX];
+	u32 ip_side;		/* enum ipc_side */
+	u32 ip_prf;		/* IKEv2 transform type 2 */
+	u32 ip_len;
+	u8	 ip_octets[IPC_OCTETS_MAX];
 };
 
 struct ipc_spi {
 	struct ip_addr is_local;	/* outer destination of the SA to come */
 };
 
+/* IPC_READY: the local ports behind the sockets, also for UDP encapsulation. */
+struct ipc_ready {
+	u16 iy_ike_port, iy_natt_port;
+};
+
 #define IPC_DIR_IN	1
 #define IPC_DIR_OUT	2
 
 struct ipc_key {
-	uint32_t ik_len;
-	uint8_t	 ik_key[IPC_KEY_MAX];	/* with its salt for an AEAD */
+	u32 ik_len;
+	u8	 ik_key[IPC_KEY_MAX];	/* with its salt for an AEAD */
 };
 
 /*
@@ -81,42 +87,53 @@ struct ipc_key {
  * Installing IN first and OUT later is how a rekey loses nothing.
  */
 struct ipc_child {
-	uint32_t ic_dirs;		/* IPC_DIR_IN | IPC_DIR_OUT */
-	uint32_t ic_spi_in;		/* network byte order */
-	uint32_t ic_spi_out;
-	uint16_t ic_encr, ic_encr_bits;	/* IKEv2 transform type 1 */
-	uint16_t ic_integ;		/* type 3; 0 for an AEAD */
-	uint8_t	 ic_esn;
-	uint8_t	 ic_encap;		/* UDP encapsulation */
+	u32 ic_dirs;		/* IPC_DIR_IN | IPC_DIR_OUT */
+	u32 ic_spi_in;		/* network byte order */
+	u32 ic_spi_out;
+	u16 ic_encr, ic_encr_bits;	/* IKEv2 transform type 1 */
+	u16 ic_integ;		/* type 3; 0 for an AEAD */
+	u8	 ic_esn;
+	u8	 ic_encap;		/* UDP encapsulation */
 	struct ip_endpoint ic_local, ic_remote;
 	struct ipc_key ic_encr_in, ic_encr_out, ic_integ_in, ic_integ_out;
-	uint32_t ic_n_ts;
+	u32 ic_n_ts;
 	struct ts_pair ic_ts[CONF_TS_MAX];
 };
 
+/*
+ * IPC_CHILD_DEL and IPC_CHILD_IDLE use ic_dirs, the SPIs and the addresses;
+ * IPC_CHILD_IDLE asks about ic_spi_in. An SA that is already gone is no error.
+ *
+ * IPC_RESOLVE has no body: the keeper answers with the connection's remote
+ * address (resolved, when names come) and the local one, configured or else
+ * what routing says, so that NAT detection hashes the truth.
+ */
+
 /* IPC_ACQUIRE: the packet's selectors; IPC_EXPIRE and IPC_ADOPTED: the SAs. */
 struct ipc_event {
-	uint32_t ie_spi_in, ie_spi_out;	/* network byte order, 0 if unknown */
-	uint32_t ie_hard;		/* IPC_EXPIRE: hard or sequence, not soft */
+	u32 ie_spi_in, ie_spi_out;	/* network byte order, 0 if unknown */
+	u32 ie_hard;		/* IPC_EXPIRE: hard or sequence, not soft */
 	struct ip_endpoint ie_local, ie_remote;
-	uint32_t ie_n_ts;
+	u32 ie_n_ts;
 	struct ts_pair ie_ts[CONF_TS_MAX];
 };
 
 struct ipc_reply {
-	uint32_t ir_errno;		/* 0, or why not */
+	u32 ir_errno;		/* 0, or why not */
 	char	 ir_text[IPC_TEXT_MAX];	/* for the log: what was refused and why */
-	uint32_t ir_spi;		/* IPC_SPI, network byte order */
-	uint32_t ir_len;		/* IPC_PSK */
-	uint8_t	 ir_auth[IPC_AUTH_MAX];
+	u32 ir_spi;		/* IPC_SPI, network byte order */
+	u32 ir_len;		/* IPC_PSK */
+	u8	 ir_auth[IPC_AUTH_MAX];
 	char	 ir_device[16];		/* IPC_CONN_UP: what was set up */
-	uint32_t ir_mtu;
+	u32 ir_mtu;
+	u64 ir_idle_ms;		/* IPC_CHILD_IDLE: since the last packet */
+	struct ip_addr ir_local, ir_remote;	/* IPC_RESOLVE */
 };
 
 struct ipc_msg {
-	uint32_t im_type;		/* enum ipc_type */
-	uint32_t im_handle;		/* the asker's, returned as it was */
-	uint32_t im_generation;
+	u32 im_type;		/* enum ipc_type */
+	u32 im_handle;		/* the asker's, returned as it was */
+	u32 im_generation;
 	char	 im_conn[CONF_NAME_MAX];/* connection, zero-terminated */
 	union {
 		struct conf_conn  im_conf;
@@ -124,6 +141,7 @@ struct ipc_msg {
 		struct ipc_spi	  im_spi;
 		struct ipc_child  im_child;
 		struct ipc_event  im_event;
+		struct ipc_ready  im_ready;
 		struct ipc_reply  im_reply;
 	};
 };
