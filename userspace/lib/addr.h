@@ -17,7 +17,7 @@ struct ip_addr {
 	u8 ip_bytes[16];	/* network byte order; IPv4: 4 bytes, rest 0 */
 };
 
-struct endpoint {
+struct ip_endpoint {
 	struct ip_addr ep_addr;
 	u16 ep_port;		/* host byte order */
 };
@@ -29,7 +29,7 @@ struct ip_range {
 };
 
 #define IP_ADDR_STRLEN	48	/* longest IPv6 address with its zero */
-#define ENDPOINT_STRLEN	64	/* "[address]:port" */
+#define IP_ENDPOINT_STRLEN	64	/* "[address]:port" */
 #define IP_RANGE_STRLEN	100	/* "first-last" */
 
 /* Bytes on the wire: 4, 16, or 0 for AF_UNSPEC. */
@@ -46,15 +46,17 @@ bool ip_addr_equal(const struct ip_addr *a, const struct ip_addr *b);
 bool ip_addr_is_any(const struct ip_addr *addr);
 
 /* "192.0.2.1:500", "[2001:db8::1]:500"; without a port it becomes 0. */
-bool endpoint_parse(struct endpoint *ep, const char *text);
-const char *endpoint_print(const struct endpoint *ep,
-			   char buf[ENDPOINT_STRLEN]);
-bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
+bool ip_endpoint_parse(struct ip_endpoint *ep, const char *text);
+const char *ip_endpoint_print(const struct ip_endpoint *ep,
+			      char buf[IP_ENDPOINT_STRLEN]);
+bool ip_endpoint_equal(const struct ip_endpoint *a,
+		       const struct ip_endpoint *b);
 /* Maps ::ffff:a.b.c.d to IPv4; false for another family. */
-bool endpoint_from_sockaddr(struct endpoint *ep, const struct sockaddr *sa);
+bool ip_endpoint_from_sockaddr(struct ip_endpoint *ep,
+			       const struct sockaddr *sa);
 /* Returns the length for bind(), sendto() and the like; 0 for AF_UNSPEC. */
-socklen_t endpoint_to_sockaddr(const struct endpoint *ep,
-			       struct sockaddr_storage *ss);
+socklen_t ip_endpoint_to_sockaddr(const struct ip_endpoint *ep,
+				  struct sockaddr_storage *ss);
 
 /* All addresses of a family: 0.0.0.0-255.255.255.255. */
 void ip_range_all(struct ip_range *range, int family);

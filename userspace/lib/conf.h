@@ -24,10 +24,10 @@
 #include "ts.h"
 
 #define CONF_PATH_DEFAULT	"/etc/cygnet/cygnet.conf"
-#define CONF_NAME_MAX		63
+#define CONF_NAME_MAX		64	/* with the terminating zero */
 #define CONF_PATH_MAX		255
 #define CONF_ID_MAX		256
-#define CONF_PAIRS_MAX		16
+#define CONF_TS_MAX		16
 #define CONF_CONNS_MAX		4096
 #define CONF_DEVICE_MAX		15	/* IFNAMSIZ - 1 */
 
@@ -93,7 +93,7 @@ struct conf_id {
 };
 
 struct conf_conn {
-	char conn_name[CONF_NAME_MAX + 1];
+	char conn_name[CONF_NAME_MAX];
 	u32 conn_line;			/* where the block begins */
 	u32 conn_origin[CONF_CONN_KEYS];	/* line, 0 for a default */
 
@@ -109,7 +109,7 @@ struct conf_conn {
 	bool conn_esn;			/* false: never negotiate ESN */
 
 	u8 conn_npairs;
-	struct ts_pair conn_pairs[CONF_PAIRS_MAX];
+	struct ts_pair conn_pairs[CONF_TS_MAX];
 	u8 conn_nike;
 	struct proposal conn_ike[PROPOSALS_MAX];
 	u8 conn_nesp;			/* ESN transforms are filled in */
