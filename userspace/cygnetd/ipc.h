@@ -26,11 +26,12 @@
 #define IPC_AUTH_MAX	64	/* longest AUTH value of a PRF */
 #define IPC_KEY_MAX	64
 #define IPC_TEXT_MAX	256
+#define IPC_FDS_MAX	8	/* descriptors in one message */
 
 enum ipc_type {
 	/* keeper to engine, unasked */
-	IPC_CONF,		/* a connection; sent at start, before IPC_READY */
-	IPC_SOCKETS,		/* IKE and NAT-T sockets, control listeners (SCM_RIGHTS) */
+	IPC_SOCKETS,		/* the first: sockets and listeners (SCM_RIGHTS) */
+	IPC_CONF,		/* a connection; sent before IPC_READY */
 	IPC_ADOPTED,		/* a child SA pair found in the kernel at start */
 	IPC_READY,		/* all of the above has been sent */
 	IPC_ACQUIRE,		/* a packet met a protecting policy without SA */
@@ -48,6 +49,23 @@ enum ipc_type {
 
 	IPC_REPLY,		/* keeper to engine */
 	IPC_TYPES,
+};
+
+/*
+ * What the descriptors of IPC_SOCKETS are, in their order. Families and ports
+ * are asked of the sockets themselves.
+ */
+enum ipc_socket {
+	IPC_SOCKET_IKE,			/* UDP 500 */
+	IPC_SOCKET_NATT,		/* UDP 4500: with non-ESP marker */
+	IPC_SOCKET_CONTROL,		/* listener, every command */
+	IPC_SOCKET_STATUS,		/* listener, "status" only */
+};
+
+struct ipc_sockets {
+	u32 io_n;
+	u32 io_kind[IPC_FDS_MAX];	/* enum ipc_socket */
+	u32 io_log_level;		/* enum conf_log_level */
 };
 
 /* Which side's AUTH value: they differ only in the octets, which the engine
@@ -137,6 +155,7 @@ struct ipc_msg {
 	char	 im_conn[CONF_NAME_MAX];/* connection, zero-terminated */
 	union {
 		struct conf_conn  im_conf;
+		struct ipc_sockets im_sockets;
 		struct ipc_psk	  im_psk;
 		struct ipc_spi	  im_spi;
 		struct ipc_child  im_child;
