@@ -151,8 +151,12 @@ static const struct {
 	{ "sha", "sha1" },
 };
 
+#define IKE_AEAD \
+	"aes256gcm-aes128gcm-chacha20poly1305-sha256-sha384-sha512-x25519-ecp256-modp2048"
+#define IKE_CBC "aes256-aes128-sha256-sha384-sha512-x25519-ecp256-modp2048"
+
 static const char *const default_text[] = {
-	[PROTO_IKE] = "aes256gcm-aes128gcm-chacha20poly1305-sha256-sha384-sha512-x25519-ecp256-modp2048, aes256-aes128-sha256-sha384-sha512-x25519-ecp256-modp2048",
+	[PROTO_IKE] = IKE_AEAD ", " IKE_CBC,
 	[PROTO_ESP] = "aes256gcm-aes128gcm-chacha20poly1305-x25519-ecp256-modp2048-none",
 };
 
