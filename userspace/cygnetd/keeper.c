@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Requests of the engine: find the connection, ask police.c, do it. Every
+ * refusal is logged here, where the engine cannot keep it back.
+ */
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keeper.h"
+#include "police.h"
+
+#define SAS_PER_CONN_MAX 128	/* both directions, rekeying included */
+
+struct keeper_sa {
+	const struct conf_conn *ks_conn;
+	u32 ks_dir;			/* IPC_DIR_IN or IPC_DIR_OUT */
+	u32 ks_spi;			/* network byte order */
+	struct ip_addr ks_dst;
+};
+
+int reply_refuse(struct ipc_reply *reply, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(reply->ir_text, sizeof(reply->ir_text), format, args);
+	va_end(args);
+	return -err;
+}
+
+static struct keeper_sa *find_sa(struct keeper *keeper,
+				 const struct conf_conn *conn, u32 dir, u32 spi)
+{
+	for (size_t i = 0; i < keeper->kp_n_sas; i++) {
+		struct keeper_sa *sa = &keeper->kp_sas[i];
+
+		if (sa->ks_conn == conn && sa->ks_dir == dir &&
+		    sa->ks_spi == spi)
+			return sa;
+	}
+	return NULL;
+}
+
+static size_t count_sas(const struct keeper *keeper,
+			const struct conf_conn *conn)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < keeper->kp_n_sas; i++)
+		n += keeper->kp_sas[i].ks_conn == conn;
+	return n;
+}
+
+static bool make_room(struct keeper *keeper, size_t n)
+{
+	size_t room = keeper->kp_room ? keeper->kp_room : 16;
+	struct keeper_sa *sas;
+
+	while (room < keeper->kp_n_sas + n)
+		room *= 2;
+	if (room == keeper->kp_room)
+		return true;
+	sas = reallocarray(keeper->kp_sas, room, sizeof(*sas));
+	if (!sas)
+		return false;
+	keeper->kp_sas = sas;
+	keeper->kp_room = room;
+	return true;
+}
+
+/* There is room. */
+static void note_sa(struct keeper *keeper, const struct conf_conn *conn,
+		    u32 dir, u32 spi, const struct ip_addr *dst)
+{
+	if (!find_sa(keeper, conn, dir, spi))
+		keeper->kp_sas[keeper->kp_n_sas++] =
+			(struct keeper_sa){ conn, dir, spi, *dst };
+}
+
+static void forget_sa(struct keeper *keeper, struct keeper_sa *sa)
+{
+	if (sa)
+		*sa = keeper->kp_sas[--keeper->kp_n_sas];
+}
+
+static void forget_conn(struct keeper *keeper, const struct conf_conn *conn)
+{
+	for (size_t i = keeper->kp_n_sas; i-- > 0;)
+		if (keeper->kp_sas[i].ks_conn == conn)
+			forget_sa(keeper, &keeper->kp_sas[i]);
+}
+
+static int answer_psk(struct keeper *keeper, const struct conf_conn *conn,
+		      const struct ipc_psk *psk, struct ipc_reply *reply)
+{
+	size_t index = conn - keeper->kp_conf->conf_conns;
+	int n = police_psk(conn, psk, reply);
+
+	if (n)
+		return n;
+	n = keys_psk_auth(keeper->kp_keys, index, psk->ip_prf, psk->ip_octets,
+			  psk->ip_len, reply->ir_auth);
+	if (n == -ENOKEY)
+		return reply_refuse(reply, ENOKEY, "no PSK in %.200s",
+				    conn->conn_psk);
+	if (n < 0)
+		return reply_refuse(reply, -n, "PRF %u failed", psk->ip_prf);
+	reply->ir_len = n;
+	return 0;
+}
+
+static int answer_spi(struct keeper *keeper, const struct conf_conn *conn,
+		      const struct ipc_spi *spi, struct ipc_reply *reply)
+{
+	struct backend *be = keeper->kp_backend;
+	int ret = police_spi(conn, spi, reply);
+
+	return ret ? ret : be->be_ops->bo_spi(be, &spi->is_local, reply);
+}
+
+static int answer_down(struct keeper *keeper, const struct conf_conn *conn,
+		       struct ipc_reply *reply)
+{
+	struct backend *be = keeper->kp_backend;
+	int ret = be->be_ops->bo_down(be, conn, reply);
+
+	if (!ret)
+		forget_conn(keeper, conn);
+	return ret;
+}
+
+static int answer_add(struct keeper *keeper, const struct conf_conn *conn,
+		      const struct ipc_child *child, struct ipc_reply *reply)
+{
+	struct backend *be = keeper->kp_backend;
+	int ret = police_child(conn, child, reply);
+
+	if (ret)
+		return ret;
+	if (count_sas(keeper, conn) + 2 > SAS_PER_CONN_MAX)
+		return reply_refuse(reply, ENOSPC,
+				    "more than %d SAs of one connection",
+				    SAS_PER_CONN_MAX);
+	if (!make_room(keeper, 2))
+		return reply_refuse(reply, ENOMEM, "out of memory");
+	ret = be->be_ops->bo_add(be, conn, child, reply);
+	if (ret)
+		return ret;
+	if (child->ic_dirs & IPC_DIR_IN)
+		note_sa(keeper, conn, IPC_DIR_IN, child->ic_spi_in,
+			&child->ic_local.ep_addr);
+	if (child->ic_dirs & IPC_DIR_OUT)
+		note_sa(keeper, conn, IPC_DIR_OUT, child->ic_spi_out,
+			&child->ic_remote.ep_addr);
+	return 0;
+}
+
+/*
+ * The child as the keeper knows it: only directions that are its own, and the
+ * addresses that were checked when they were installed.
+ */
+static struct ipc_child known_child(struct keeper *keeper,
+				    const struct conf_conn *conn,
+				    const struct ipc_child *child)
+{
+	struct ipc_child known = { .ic_spi_in = child->ic_spi_in,
+				   .ic_spi_out = child->ic_spi_out };
+	struct keeper_sa *in, *out;
+
+	in = find_sa(keeper, conn, IPC_DIR_IN, child->ic_spi_in);
+	out = find_sa(keeper, conn, IPC_DIR_OUT, child->ic_spi_out);
+	if (in && (child->ic_dirs & IPC_DIR_IN)) {
+		known.ic_dirs |= IPC_DIR_IN;
+		known.ic_local.ep_addr = in->ks_dst;
+	}
+	if (out && (child->ic_dirs & IPC_DIR_OUT)) {
+		known.ic_dirs |= IPC_DIR_OUT;
+		known.ic_remote.ep_addr = out->ks_dst;
+	}
+	return known;
+}
+
+static int answer_del(struct keeper *keeper, const struct conf_conn *conn,
+		      const struct ipc_child *child, struct ipc_reply *reply)
+{
+	struct ipc_child known = known_child(keeper, conn, child);
+	struct backend *be = keeper->kp_backend;
+	int ret;
+
+	if (!known.ic_dirs)
+		return 0;
+	ret = be->be_ops->bo_del(be, conn, &known, reply);
+	if (ret)
+		return ret;
+	if (known.ic_dirs & IPC_DIR_IN)
+		forget_sa(keeper, find_sa(keeper, conn, IPC_DIR_IN,
+					  known.ic_spi_in));
+	if (known.ic_dirs & IPC_DIR_OUT)
+		forget_sa(keeper, find_sa(keeper, conn, IPC_DIR_OUT,
+					  known.ic_spi_out));
+	return 0;
+}
+
+static int answer_idle(struct keeper *keeper, const struct conf_conn *conn,
+		       const struct ipc_child *child, struct ipc_reply *reply)
+{
+	struct ipc_child known = known_child(keeper, conn, child);
+	struct backend *be = keeper->kp_backend;
+
+	if (!(known.ic_dirs & IPC_DIR_IN))
+		return reply_refuse(reply, ENOENT, "no such inbound SA");
+	return be->be_ops->bo_idle(be, &known, reply);
+}
+
+static int carry_out(struct keeper *keeper, const struct conf_conn *conn,
+		     const struct ipc_msg *request, struct ipc_reply *reply)
+{
+	struct backend *be = keeper->kp_backend;
+
+	switch (request->im_type) {
+	case IPC_PSK:
+		return answer_psk(keeper, conn, &request->im_psk, reply);
+	case IPC_SPI:
+		return answer_spi(keeper, conn, &request->im_spi, reply);
+	case IPC_CONN_UP:
+		return be->be_ops->bo_up(be, conn, reply);
+	case IPC_CONN_DOWN:
+		return answer_down(keeper, conn, reply);
+	case IPC_CHILD_ADD:
+		return answer_add(keeper, conn, &request->im_child, reply);
+	case IPC_CHILD_DEL:
+		return answer_del(keeper, conn, &request->im_child, reply);
+	case IPC_CHILD_IDLE:
+		return answer_idle(keeper, conn, &request->im_child, reply);
+	case IPC_RESOLVE:
+		return be->be_ops->bo_resolve(be, conn, reply);
+	default:
+		return -EBADMSG;
+	}
+}
+
+bool keeper_answer(struct keeper *keeper, const struct ipc_msg *request,
+		   struct ipc_msg *answer)
+{
+	const struct conf_conn *conn;
+	struct ipc_reply *reply;
+	int ret;
+
+	memset(answer, 0, sizeof(*answer));
+	answer->im_type = IPC_REPLY;
+	answer->im_handle = request->im_handle;
+	answer->im_generation = request->im_generation;
+	memcpy(answer->im_conn, request->im_conn, sizeof(answer->im_conn));
+	reply = &answer->im_reply;
+
+	if (request->im_type < IPC_PSK || request->im_type >= IPC_REPLY)
+		return false;
+	conn = conf_find(keeper->kp_conf, request->im_conn);
+	if (conn)
+		ret = carry_out(keeper, conn, request, reply);
+	else
+		ret = reply_refuse(reply, EPERM, "no such connection");
+	reply->ir_errno = -ret;
+	if (ret)
+		log_line(ret == -EPERM || ret == -EINVAL ? CONF_LOG_ERROR :
+			 CONF_LOG_WARNING, conn ? conn->conn_name : NULL,
+			 "refused: %s (%s)", reply->ir_text, strerror(-ret));
+	return true;
+}
+
+void keeper_event(struct keeper *keeper, enum ipc_type type, const char *name,
+		  const struct ipc_event *event)
+{
+	const struct conf_conn *conn = conf_find(keeper->kp_conf, name);
+
+	if (!conn)
+		return;
+	if (type == IPC_ADOPTED && make_room(keeper, 2)) {
+		if (event->ie_spi_in)
+			note_sa(keeper, conn, IPC_DIR_IN, event->ie_spi_in,
+				&event->ie_local.ep_addr);
+		if (event->ie_spi_out)
+			note_sa(keeper, conn, IPC_DIR_OUT, event->ie_spi_out,
+				&event->ie_remote.ep_addr);
+	}
+}
+
+void keeper_uninit(struct keeper *keeper)
+{
+	free(keeper->kp_sas);
+	keeper->kp_sas = NULL;
+	keeper->kp_n_sas = 0;
+	keeper->kp_room = 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The keeper's judgement: it holds configuration, keys and datapath, and
+ * answers the engine's requests. The process around it is supervisor.c.
+ */
+#ifndef CYGNETD_KEEPER_H
+#define CYGNETD_KEEPER_H
+
+#include "backend.h"
+#include "keys.h"
+
+struct keeper_sa;
+
+struct keeper {
+	const struct conf *kp_conf;
+	const struct keys *kp_keys;
+	struct backend *kp_backend;
+	/* The SAs that the engine may delete and ask about. */
+	struct keeper_sa *kp_sas;
+	size_t kp_n_sas, kp_room;
+};
+
+/**
+ * keeper_answer() - check one request and carry it out
+ * @keeper: the keeper
+ * @request: as received, shape checked
+ * @answer: IPC_REPLY, to be sent and wiped
+ *
+ * Return: false if no engine of ours would have sent this: end it.
+ */
+bool keeper_answer(struct keeper *keeper, const struct ipc_msg *request,
+		   struct ipc_msg *answer);
+
+/* An SA pair that an earlier daemon made, or one whose time has come. */
+void keeper_event(struct keeper *keeper, enum ipc_type type, const char *conn,
+		  const struct ipc_event *event);
+
+/* Forgets its SAs; the rest belongs to the caller. */
+void keeper_uninit(struct keeper *keeper);
+
+#endif

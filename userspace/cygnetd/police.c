@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The engine may be in an attacker's hands. Everything it wants done is held
+ * against the configuration here: no selector wider, no endpoint other, no
+ * algorithm weaker than what stands in the file.
+ */
+#include <errno.h>
+
+#include "backend.h"
+#include "police.h"
+
+#define SPI_MIN 256	/* RFC 4303 section 2.1 */
+
+static bool proposals_have(const struct proposal *props, size_t n, u8 type,
+			   u16 id)
+{
+	struct transform tr = { .tr_type = type, .tr_id = id };
+
+	for (size_t i = 0; i < n; i++)
+		if (proposal_has(&props[i], &tr))
+			return true;
+	return false;
+}
+
+int police_psk(const struct conf_conn *conn, const struct ipc_psk *psk,
+	       struct ipc_reply *reply)
+{
+	if (psk->ip_side != IPC_LOCAL && psk->ip_side != IPC_REMOTE)
+		return reply_refuse(reply, EINVAL, "no such side");
+	if (psk->ip_prf > 0xffff ||
+	    !proposals_have(conn->conn_ike, conn->conn_nike, TRANSFORM_PRF,
+			    psk->ip_prf))
+		return reply_refuse(reply, EPERM,
+				    "PRF %u is in no ike proposal",
+				    psk->ip_prf);
+	return 0;
+}
+
+static bool family_valid(const struct ip_addr *addr)
+{
+	return addr->ip_family == AF_INET || addr->ip_family == AF_INET6;
+}
+
+/* An address of the engine's against the configured one. */
+static int check_addr(const struct ip_addr *addr, const struct ip_addr *allowed,
+		      const char *key, struct ipc_reply *reply)
+{
+	char buf[IP_ADDR_STRLEN], want[IP_ADDR_STRLEN];
+
+	if (!family_valid(addr))
+		return reply_refuse(reply, EINVAL, "%s address of no family",
+				    key);
+	if (allowed->ip_family != AF_UNSPEC && !ip_addr_equal(addr, allowed))
+		return reply_refuse(reply, EPERM,
+				    "%s address %s, but %s = %s is configured",
+				    key, ip_addr_print(addr, buf), key,
+				    ip_addr_print(allowed, want));
+	if (ip_addr_is_any(addr))
+		return reply_refuse(reply, EPERM, "%s address is no address",
+				    key);
+	return 0;
+}
+
+int police_spi(const struct conf_conn *conn, const struct ipc_spi *spi,
+	       struct ipc_reply *reply)
+{
+	return check_addr(&spi->is_local, &conn->conn_local, "local", reply);
+}
+
+static int check_endpoints(const struct conf_conn *conn,
+			   const struct ipc_child *child,
+			   struct ipc_reply *reply)
+{
+	int ret;
+
+	ret = check_addr(&child->ic_local.ep_addr, &conn->conn_local, "local",
+			 reply);
+	if (ret)
+		return ret;
+	ret = check_addr(&child->ic_remote.ep_addr, &conn->conn_remote,
+			 "remote", reply);
+	if (ret)
+		return ret;
+	if (child->ic_local.ep_addr.ip_family !=
+	    child->ic_remote.ep_addr.ip_family)
+		return reply_refuse(reply, EINVAL,
+				    "endpoints of two families");
+	if (child->ic_encap && !child->ic_remote.ep_port)
+		return reply_refuse(reply, EINVAL,
+				    "UDP encapsulation to port 0");
+	return 0;
+}
+
+/* All of the child's algorithms are in one and the same proposal. */
+static bool proposal_allows(const struct proposal *prop,
+			    const struct ipc_child *child)
+{
+	struct transform encr = { TRANSFORM_ENCR, child->ic_encr,
+				  child->ic_encr_bits };
+	struct transform integ = { TRANSFORM_INTEG, child->ic_integ, 0 };
+	struct transform esn = { TRANSFORM_ESN, child->ic_esn, 0 };
+
+	if (!proposal_has(prop, &encr) || !proposal_has(prop, &esn))
+		return false;
+	if (encr_is_aead(child->ic_encr))
+		return child->ic_integ == INTEG_NONE;
+	return proposal_has(prop, &integ);
+}
+
+static bool keys_fit(const struct ipc_child *child, size_t encr_len)
+{
+	bool aead = encr_is_aead(child->ic_encr);
+
+	if ((child->ic_dirs & IPC_DIR_IN) &&
+	    (child->ic_encr_in.ik_len != encr_len ||
+	     !child->ic_integ_in.ik_len != aead))
+		return false;
+	return !(child->ic_dirs & IPC_DIR_OUT) ||
+	       (child->ic_encr_out.ik_len == encr_len &&
+		!child->ic_integ_out.ik_len == aead);
+}
+
+static int check_algorithms(const struct conf_conn *conn,
+			    const struct ipc_child *child,
+			    struct ipc_reply *reply)
+{
+	struct transform encr = { TRANSFORM_ENCR, child->ic_encr,
+				  child->ic_encr_bits };
+	char name[TRANSFORM_STRLEN];
+	size_t i;
+
+	for (i = 0; i < conn->conn_nesp; i++)
+		if (proposal_allows(&conn->conn_esp[i], child))
+			break;
+	if (i == conn->conn_nesp)
+		return reply_refuse(reply, EPERM,
+				    "%s with INTEG %u, ESN %u is in no esp proposal",
+				    transform_name(&encr, name),
+				    child->ic_integ, child->ic_esn);
+	if (!keys_fit(child, encr_keymat_len(&encr)))
+		return reply_refuse(reply, EINVAL,
+				    "keys of the wrong length for %s",
+				    transform_name(&encr, name));
+	return 0;
+}
+
+static bool ts_valid(const struct ts *ts)
+{
+	const struct ip_addr *first = &ts->ts_addrs.range_first;
+	const struct ip_addr *last = &ts->ts_addrs.range_last;
+
+	return family_valid(first) && first->ip_family == last->ip_family &&
+	       ip_addr_cmp(first, last) <= 0 &&
+	       ts->ts_port_first <= ts->ts_port_last;
+}
+
+bool police_pair_valid(const struct ts_pair *pair)
+{
+	const struct ts *local = &pair->pair_local, *remote = &pair->pair_remote;
+
+	return ts_valid(local) && ts_valid(remote) &&
+	       local->ts_protocol == remote->ts_protocol &&
+	       local->ts_addrs.range_first.ip_family ==
+	       remote->ts_addrs.range_first.ip_family;
+}
+
+static bool pair_allowed(const struct conf_conn *conn,
+			 const struct ts_pair *pair)
+{
+	for (size_t i = 0; i < conn->conn_npairs; i++)
+		if (ts_pair_covers(&conn->conn_pairs[i], pair))
+			return true;
+	return false;
+}
+
+static int check_selectors(const struct conf_conn *conn,
+			   const struct ipc_child *child,
+			   struct ipc_reply *reply)
+{
+	char buf[TS_PAIR_STRLEN];
+
+	if (!child->ic_n_ts)
+		return reply_refuse(reply, EINVAL, "no selectors");
+	for (size_t i = 0; i < child->ic_n_ts; i++) {
+		const struct ts_pair *pair = &child->ic_ts[i];
+
+		if (!police_pair_valid(pair))
+			return reply_refuse(reply, EINVAL,
+					    "selectors that make no sense");
+		if (!pair_allowed(conn, pair))
+			return reply_refuse(reply, EPERM,
+					    "%.160s is wider than protect",
+					    ts_pair_print(pair, buf));
+	}
+	return 0;
+}
+
+static bool spi_valid(const struct ipc_child *child, u32 dir, u32 spi)
+{
+	return !(child->ic_dirs & dir) || ntohl(spi) >= SPI_MIN;
+}
+
+int police_child(const struct conf_conn *conn, const struct ipc_child *child,
+		 struct ipc_reply *reply)
+{
+	int ret;
+
+	if (conn->conn_mode != CONF_MODE_TUNNEL)
+		return reply_refuse(reply, EPERM, "only tunnel mode is there");
+	if (!child->ic_dirs ||
+	    !spi_valid(child, IPC_DIR_IN, child->ic_spi_in) ||
+	    !spi_valid(child, IPC_DIR_OUT, child->ic_spi_out))
+		return reply_refuse(reply, EINVAL, "no direction or a bad SPI");
+	ret = check_endpoints(conn, child, reply);
+	if (!ret)
+		ret = check_algorithms(conn, child, reply);
+	if (!ret)
+		ret = check_selectors(conn, child, reply);
+	return ret;
+}
