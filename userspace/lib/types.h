@@ -16,7 +16,9 @@ typedef __u32 u32;
 typedef __u64 u64;
 
 #ifndef __printf
-#define __printf(a, b) __attribute__((__format__(printf, a, b)))
+#define __printf(a, b) \
+	__attribute__(( \
+		__format__(printf, a, b)))
 #endif
 
 #ifndef ARRAY_SIZE
