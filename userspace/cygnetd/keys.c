@@ -3,13 +3,12 @@
  * Pre-shared keys in memory of their own, which is neither dumped nor swapped
  * nor inherited by a child process.
  */
+#include <assert.h>
 #include <errno.h>
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <string.h>
 #include <sys/mman.h>
 
+#include "crypto.h"
 #include "ipc.h"
 #include "keys.h"
 #include "log.h"
@@ -21,7 +20,9 @@ struct keys {
 	struct secret keys_psk[];	/* in the order of the connections */
 };
 
-static const char psk_pad[] = "Key Pad for IKEv2";
+#define PSK_PAD "Key Pad for IKEv2"	/* RFC 7296 section 2.15 */
+
+static_assert(CRYPTO_PRF_MAX <= IPC_AUTH_MAX, "AUTH fits into a reply");
 
 static struct keys *keys_alloc(size_t count)
 {
@@ -71,50 +72,24 @@ void keys_free(struct keys *keys)
 	munmap(keys, size);
 }
 
-static const char *prf_digest(u16 prf)
-{
-	switch (prf) {
-	case PRF_HMAC_SHA1:
-		return "SHA1";
-	case PRF_HMAC_SHA2_256:
-		return "SHA256";
-	case PRF_HMAC_SHA2_384:
-		return "SHA384";
-	case PRF_HMAC_SHA2_512:
-		return "SHA512";
-	default:
-		return NULL;
-	}
-}
-
-/* Returns the length of the output, 0 on failure. */
-static size_t hmac(const char *digest, const u8 *key, size_t key_len,
-		   const void *data, size_t len, u8 *out)
-{
-	size_t out_len = 0;
-
-	if (!EVP_Q_mac(NULL, OSSL_MAC_NAME_HMAC, NULL, digest, NULL, key,
-		       key_len, data, len, out, IPC_AUTH_MAX, &out_len))
-		return 0;
-	return out_len;
-}
-
 int keys_psk_auth(const struct keys *keys, size_t index, u16 prf,
 		  const u8 *octets, size_t len, u8 *auth)
 {
 	const struct secret *psk = &keys->keys_psk[index];
-	const char *digest = prf_digest(prf);
-	u8 padded[IPC_AUTH_MAX];
-	size_t n;
+	struct msg_blob secret = { psk->secret_data, psk->secret_len };
+	struct msg_blob pad = { (const u8 *)PSK_PAD, sizeof(PSK_PAD) - 1 };
+	struct msg_blob data = { octets, len };
+	size_t n = crypto_prf_len(prf);
+	u8 padded[CRYPTO_PRF_MAX];
+	struct msg_blob key = { padded, n };
+	bool ok;
 
 	if (!psk->secret_len)
 		return -ENOKEY;
-	if (!digest)
+	if (!n)
 		return -EOPNOTSUPP;
-	n = hmac(digest, psk->secret_data, psk->secret_len, psk_pad,
-		 sizeof(psk_pad) - 1, padded);
-	if (n)
-		n = hmac(digest, padded, n, octets, len, auth);
+	ok = crypto_prf(prf, &secret, &pad, 1, padded) &&
+	     crypto_prf(prf, &key, &data, 1, auth);
 	OPENSSL_cleanse(padded, sizeof(padded));
-	return n ? (int)n : -EIO;
+	return ok ? (int)n : -EIO;
 }

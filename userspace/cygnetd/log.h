@@ -9,10 +9,6 @@
 
 #include "conf.h"
 
-#ifndef __printf
-#define __printf(a, b) __attribute__((format(gnu_printf, a, b)))
-#endif
-
 /* @program stands before each line. */
 void log_open(const char *program);
 /* Before this, everything but debug is shown. */
