@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Runs the engine and serves it. One thread, one poll(); nothing here waits
+ * for anybody but the kernel, and for the engine no longer than SEND_SECONDS.
+ */
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "crypto.h"
+#include "engine.h"
+#include "keeper.h"
+#include "sockets.h"
+#include "supervisor.h"
+
+#define SEND_SECONDS	5
+#define SEND_BUFFER	1048576
+#define BURST_MAX	64	/* requests before signals and events */
+#define STOP_MS		2000	/* for an engine to end by itself */
+#define BACKOFF_MIN_MS	100
+#define BACKOFF_MAX_MS	10000
+#define HEALTHY_MS	60000	/* an engine that lived so long was well */
+
+static struct supervisor {
+	const struct conf *su_conf;
+	struct sockets su_sockets;
+	struct keeper su_keeper;
+	struct keys *su_keys;
+	int su_signals;
+	pid_t su_engine;		/* 0: none */
+	int su_fd;			/* our end of the pair, -1: none */
+	u64 su_started;
+	u64 su_start_at;		/* ms, when there is no engine */
+	u64 su_backoff;
+	bool su_stop;
+} su;
+
+static u64 now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
+}
+
+/* The engine's life */
+
+static void log_death(int status)
+{
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		log_error("engine tried a forbidden system call and was ended");
+	else if (WIFSIGNALED(status))
+		log_error("engine ended by signal %d (%s)", WTERMSIG(status),
+			  strsignal(WTERMSIG(status)));
+	else
+		log_error("engine ended with status %d", WEXITSTATUS(status));
+}
+
+/* The engine is gone: tunnels carry on in the datapath, start another. */
+static void bury_engine(int status)
+{
+	if (su.su_fd >= 0)
+		close(su.su_fd);
+	su.su_fd = -1;
+	su.su_engine = 0;
+	if (su.su_stop)
+		return;
+	log_death(status);
+	if (now_ms() - su.su_started >= HEALTHY_MS)
+		su.su_backoff = BACKOFF_MIN_MS;
+	su.su_start_at = now_ms() + su.su_backoff;
+	log_info("engine starts again in %llu ms", su.su_backoff);
+	su.su_backoff = su.su_backoff * 2 < BACKOFF_MAX_MS ?
+			su.su_backoff * 2 : BACKOFF_MAX_MS;
+}
+
+static void kill_engine(const char *why)
+{
+	int status;
+
+	log_error("engine: %s", why);
+	kill(su.su_engine, SIGKILL);
+	while (waitpid(su.su_engine, &status, 0) < 0 && errno == EINTR)
+		;
+	bury_engine(status);
+}
+
+static bool send_engine(struct ipc_msg *msg, const int *fds, int n_fds)
+{
+	if (su.su_fd < 0)
+		return false;
+	if (!ipc_send(su.su_fd, msg, fds, n_fds))
+		return true;
+	/* One that has died is found by its SIGCHLD. */
+	if (errno != EPIPE && errno != ECONNRESET)
+		kill_engine("does not listen");
+	return false;
+}
+
+static void on_event(void *arg, enum ipc_type type, const char *conn,
+		     const struct ipc_event *event)
+{
+	struct ipc_msg msg = { .im_type = type, .im_event = *event };
+
+	strncpy(msg.im_conn, conn, sizeof(msg.im_conn) - 1);
+	keeper_event(&su.su_keeper, type, conn, event);
+	send_engine(&msg, NULL, 0);
+}
+
+static bool send_conf(void)
+{
+	const struct conf *conf = su.su_conf;
+
+	for (u32 i = 0; i < conf->conf_nconns; i++) {
+		struct ipc_msg msg = { .im_type = IPC_CONF,
+				       .im_conf = conf->conf_conns[i] };
+
+		memcpy(msg.im_conn, conf->conf_conns[i].conn_name,
+		       sizeof(msg.im_conn));
+		if (!send_engine(&msg, NULL, 0))
+			return false;
+	}
+	return true;
+}
+
+static bool introduce_world(void)
+{
+	struct ipc_msg sockets = { .im_type = IPC_SOCKETS,
+				   .im_sockets = su.su_sockets.so_info };
+	struct ipc_msg ready = {
+		.im_type = IPC_READY,
+		.im_ready = { su.su_conf->conf_ike_port,
+			      su.su_conf->conf_natt_port },
+	};
+	struct backend *be = su.su_keeper.kp_backend;
+
+	if (!send_engine(&sockets, su.su_sockets.so_fds,
+			 su.su_sockets.so_info.io_n) || !send_conf())
+		return false;
+	keeper_uninit(&su.su_keeper);
+	be->be_ops->bo_adopt(be, su.su_conf, on_event, NULL);
+	return send_engine(&ready, NULL, 0);
+}
+
+static int spawn_engine(int fd)
+{
+	char name[] = ENGINE_NAME;
+	char *const argv[] = { name, NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	int ret;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attr);
+	posix_spawn_file_actions_adddup2(&actions, fd, ENGINE_FD);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK |
+				 POSIX_SPAWN_SETSIGDEF);
+	ret = posix_spawn(&su.su_engine, "/proc/self/exe", &actions, &attr,
+			  argv, environ);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&actions);
+	return ret;
+}
+
+static bool start_engine(void)
+{
+	const struct timeval patience = { .tv_sec = SEND_SECONDS };
+	const int buffer = SEND_BUFFER;
+	int pair[2], ret;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+		log_error("socketpair: %s", strerror(errno));
+		return false;
+	}
+	(void)setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &patience,
+			 sizeof(patience));
+	(void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &buffer,
+			 sizeof(buffer));
+	ret = spawn_engine(pair[1]);
+	close(pair[1]);
+	if (ret) {
+		log_error("cannot start the engine: %s", strerror(ret));
+		close(pair[0]);
+		su.su_engine = 0;
+		return false;
+	}
+	su.su_fd = pair[0];
+	su.su_started = now_ms();
+	return true;
+}
+
+/* The first engine runs before there is a key in this process. */
+static bool begin(void)
+{
+	if (!start_engine())
+		return false;
+	su.su_keys = keys_load(su.su_conf);
+	if (!su.su_keys) {
+		log_error("out of memory");
+		return false;
+	}
+	su.su_keeper.kp_keys = su.su_keys;
+	introduce_world();
+	return true;
+}
+
+static void restart_engine(void)
+{
+	if (start_engine())
+		introduce_world();
+	else
+		su.su_start_at = now_ms() + BACKOFF_MAX_MS;
+}
+
+/* The loop */
+
+static void serve_requests(void)
+{
+	static struct ipc_msg request, answer;
+
+	for (int i = 0; i < BURST_MAX && su.su_fd >= 0; i++) {
+		struct pollfd pfd = { su.su_fd, POLLIN, 0 };
+		int ret;
+
+		if (poll(&pfd, 1, 0) <= 0)
+			break;
+		ret = ipc_recv(su.su_fd, &request, NULL, NULL);
+		if (ret > 0 && keeper_answer(&su.su_keeper, &request, &answer))
+			send_engine(&answer, NULL, 0);
+		else if (ret == 0 || (ret < 0 && errno == ECONNRESET))
+			kill_engine("has hung up");
+		else
+			kill_engine("sent nonsense");
+		OPENSSL_cleanse(&request, sizeof(request));
+		OPENSSL_cleanse(&answer, sizeof(answer));
+	}
+}
+
+static void reap(void)
+{
+	int status;
+
+	if (su.su_engine && waitpid(su.su_engine, &status, WNOHANG) > 0)
+		bury_engine(status);
+}
+
+static void take_signal(void)
+{
+	struct signalfd_siginfo info;
+
+	if (read(su.su_signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	switch (info.ssi_signo) {
+	case SIGCHLD:
+		reap();
+		break;
+	case SIGHUP:
+		log_warning("a new configuration needs a restart: tunnels stay up through it");
+		break;
+	default:
+		log_info("stopping; tunnels stay up in the kernel");
+		su.su_stop = true;
+	}
+}
+
+static int timeout_ms(void)
+{
+	u64 now = now_ms();
+
+	if (su.su_engine)
+		return -1;
+	return su.su_start_at > now ? (int)(su.su_start_at - now) : 0;
+}
+
+static void loop(void)
+{
+	struct backend *be = su.su_keeper.kp_backend;
+	int events = be->be_ops->bo_fd(be);
+
+	while (!su.su_stop) {
+		struct pollfd pfds[] = {
+			{ su.su_signals, POLLIN, 0 },
+			{ su.su_fd, POLLIN, 0 },
+			{ events, POLLIN, 0 },
+		};
+
+		if (poll(pfds, ARRAY_SIZE(pfds), timeout_ms()) < 0 &&
+		    errno != EINTR)
+			break;
+		if (pfds[0].revents)
+			take_signal();
+		else if (pfds[1].revents)
+			serve_requests();
+		if (pfds[2].revents)
+			be->be_ops->bo_events(be, on_event, NULL);
+		if (!su.su_engine && !su.su_stop && !timeout_ms())
+			restart_engine();
+	}
+}
+
+/* The closed pair tells it; SIGKILL if it does not hear. */
+static void end_engine(void)
+{
+	struct pollfd pfd = { su.su_signals, POLLIN, 0 };
+	u64 end = now_ms() + STOP_MS;
+
+	if (su.su_fd >= 0)
+		close(su.su_fd);
+	su.su_fd = -1;
+	while (su.su_engine && now_ms() < end) {
+		poll(&pfd, 1, 50);
+		reap();
+	}
+	if (su.su_engine)
+		kill_engine("does not stop");
+}
+
+static bool hear_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	su.su_signals = signalfd(-1, &set, SFD_CLOEXEC);
+	return su.su_signals >= 0;
+}
+
+/* Nothing may read the keys out of this process or its remains. */
+static void harden(void)
+{
+	const struct rlimit no_core = { 0, 0 };
+
+	(void)setrlimit(RLIMIT_CORE, &no_core);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	/* For the engine: its filter allows neither io_uring nor many threads. */
+	setenv("UV_USE_IO_URING", "0", 1);
+	setenv("UV_THREADPOOL_SIZE", "2", 1);
+}
+
+bool supervise(const struct conf *conf, struct backend *backend)
+{
+	bool ok;
+
+	su = (struct supervisor){
+		.su_conf = conf, .su_fd = -1, .su_backoff = BACKOFF_MIN_MS,
+		.su_keeper = { .kp_conf = conf, .kp_backend = backend },
+	};
+	harden();
+	if (!crypto_init() || !hear_signals()) {
+		log_error("no cryptography or no signals to be had");
+		return false;
+	}
+	if (!sockets_open(&su.su_sockets, conf))
+		return false;
+	ok = begin();
+	if (ok)
+		loop();
+	su.su_stop = true;
+	end_engine();
+	sockets_close(&su.su_sockets);
+	keeper_uninit(&su.su_keeper);
+	keys_free(su.su_keys);
+	return ok;
+}
