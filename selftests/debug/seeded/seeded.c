@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One bug of each kind that the debug kernel has to catch, chosen with bug=.
+ * A checker that is asleep looks exactly like a module without faults.
+ */
+
+#include <linux/delay.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+static char *bug = "none";
+module_param(bug, charp, 0);
+
+static void *volatile object;
+static DEFINE_SPINLOCK(lock_a);
+static DEFINE_SPINLOCK(lock_b);
+
+static void use_after_free(void)
+{
+	u8 *byte = kmalloc(64, GFP_KERNEL);
+
+	object = byte;
+	kfree(byte);
+	WRITE_ONCE(*(u8 *)object, 1);
+}
+
+static void overflow(void)
+{
+	object = kmalloc(64, GFP_KERNEL);
+	WRITE_ONCE(((u8 *)object)[64], 1);
+	kfree(object);
+}
+
+static void leak(void)
+{
+	int i;
+
+	/* More than one, since a stale stack slot may still name the last. */
+	for (i = 0; i < 16; i++)
+		object = kmalloc(4000, GFP_KERNEL);
+	object = NULL;
+}
+
+static void sleep_in_atomic(void)
+{
+	spin_lock(&lock_a);
+	msleep(1);
+	spin_unlock(&lock_a);
+}
+
+static void lock_inversion(void)
+{
+	spin_lock(&lock_a);
+	spin_lock(&lock_b);
+	spin_unlock(&lock_b);
+	spin_unlock(&lock_a);
+
+	spin_lock(&lock_b);
+	spin_lock(&lock_a);
+	spin_unlock(&lock_a);
+	spin_unlock(&lock_b);
+}
+
+static const struct {
+	const char *name;
+	void (*commit)(void);
+} bugs[] = {
+	{ "use-after-free", use_after_free },
+	{ "overflow", overflow },
+	{ "leak", leak },
+	{ "sleep-in-atomic", sleep_in_atomic },
+	{ "lock-inversion", lock_inversion },
+};
+
+static int __init seeded_init(void)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(bugs); i++) {
+		if (!strcmp(bug, bugs[i].name)) {
+			bugs[i].commit();
+			return 0;
+		}
+	}
+	return strcmp(bug, "none") ? -EINVAL : 0;
+}
+
+static void __exit seeded_exit(void)
+{
+}
+
+module_init(seeded_init);
+module_exit(seeded_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Seeded bugs for cygnet's debug kernel");
