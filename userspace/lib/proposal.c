@@ -151,15 +151,6 @@ static const struct {
 	{ "sha", "sha1" },
 };
 
-#define IKE_AEAD \
-	"aes256gcm-aes128gcm-chacha20poly1305-sha256-sha384-sha512-x25519-ecp256-modp2048"
-#define IKE_CBC "aes256-aes128-sha256-sha384-sha512-x25519-ecp256-modp2048"
-
-static const char *const default_text[] = {
-	[PROTO_IKE] = IKE_AEAD ", " IKE_CBC,
-	[PROTO_ESP] = "aes256gcm-aes128gcm-chacha20poly1305-x25519-ecp256-modp2048-none",
-};
-
 static const struct algorithm *find_id(const struct transform *tr)
 {
 	const struct algorithm *alg, *any_length = NULL;
@@ -537,17 +528,12 @@ const char *proposal_describe(const struct proposal *prop, char *buf,
 	return buf;
 }
 
-const char *proposal_default_text(u8 protocol)
-{
-	return default_text[protocol];
-}
-
 size_t proposal_defaults(struct proposal props[PROPOSALS_MAX], u8 protocol)
 {
 	char buf[PROPOSAL_STRLEN], err[128], *text, *rest = buf;
 	size_t count = 0;
 
-	strcpy(buf, default_text[protocol]);
+	strcpy(buf, protocol == PROTO_IKE ? IKE_DEFAULT_TEXT : ESP_DEFAULT_TEXT);
 	while ((text = strsep(&rest, ",")) && count < PROPOSALS_MAX)
 		if (proposal_parse(&props[count], protocol,
 				   text + strspn(text, " "), NULL, err,

@@ -156,8 +156,12 @@ const char *proposal_describe(const struct proposal *prop, char *buf,
 
 /* The safe defaults; returns how many (at most PROPOSALS_MAX). */
 size_t proposal_defaults(struct proposal props[PROPOSALS_MAX], u8 protocol);
-/* The defaults in words, as they would stand in the configuration. */
-const char *proposal_default_text(u8 protocol);
+/* The same in words, as they would stand in the configuration. */
+#define IKE_DEFAULT_TEXT \
+	"aes256gcm-aes128gcm-chacha20poly1305-sha256-sha384-sha512-x25519-ecp256-modp2048, " \
+	"aes256-aes128-sha256-sha384-sha512-x25519-ecp256-modp2048"
+#define ESP_DEFAULT_TEXT \
+	"aes256gcm-aes128gcm-chacha20poly1305-x25519-ecp256-modp2048-none"
 
 /* Adds one transform; false when full. */
 bool proposal_add(struct proposal *prop, u8 type, u16 id, u16 key_bits);

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The table of the configuration's keys: what the reader takes, what the
+ * manual says and what holds when nothing is said.
+ */
+
+#include <string.h>
+
+#include "../../include/uapi/linux/cygnet.h"
+#include "conf_value.h"
+#include "control.h"
+
+#define DAY 86400
+
+static const char *const modes[] = { "tunnel", "transport", NULL };
+static const char *const starts[] = { "wait", "trap", "start", NULL };
+static const char *const encapsulations[] = { "auto", "udp", NULL };
+static const char *const yes_no[] = { "no", "yes", NULL };
+static const char *const log_levels[] = {
+	"error", "warning", "info", "debug", NULL
+};
+
+#define MEMBER(name) \
+	.row_offset = offsetof(struct conf_conn, conn_ ## name), \
+	.row_size = sizeof(((struct conf_conn *)0)->conn_ ## name)
+#define GLOBAL(name) \
+	.row_offset = offsetof(struct conf, conf_ ## name), \
+	.row_size = sizeof(((struct conf *)0)->conf_ ## name)
+
+const struct conf_row conf_conn_rows[CONF_CONN_KEYS] = {
+	[CONF_LOCAL] = {
+		{ "local", "address", NULL, "auto",
+		  "Our outer address. With auto it is the one that routing chooses towards remote."
+		},
+		&conf_type_address, MEMBER(local), .row_zero = "auto",
+	},
+	[CONF_REMOTE] = {
+		{ "remote", "address", NULL, NULL,
+		  "The peer's outer address. With any the peer may come from everywhere; then remote-id must be given, and only the peer can start."
+		},
+		&conf_type_address, MEMBER(remote), .row_zero = "any",
+		.row_required = true,
+	},
+	[CONF_LOCAL_ID] = {
+		{ "local-id", "identity", NULL, "auto",
+		  "Who we say we are: an address, a name (gw.example.org), user@example.org, or key-id:TEXT. With auto it is our outer address."
+		},
+		&conf_type_id, MEMBER(local_id), .row_zero = "auto",
+	},
+	[CONF_REMOTE_ID] = {
+		{ "remote-id", "identity", NULL, "auto",
+		  "Who the peer must prove to be. With auto it is remote's address."
+		},
+		&conf_type_id, MEMBER(remote_id), .row_zero = "auto",
+	},
+	[CONF_PSK] = {
+		{ "psk", "file", NULL, NULL,
+		  "File with the pre-shared key, seen from the configuration's folder. Only its owner, root or cygnetd's user, may have access to it (mode 0600). It holds text, hex after 0x or base64 after 0s."
+		},
+		&conf_type_path, MEMBER(psk), .row_required = true,
+	},
+	[CONF_PROTECT] = {
+		{ "protect", "networks", NULL, NULL,
+		  "What travels protected: LOCAL <-> REMOTE, each a network, range or address, or several with commas between them (then each local one with each remote one), with a protocol and ports behind it where only those are meant: 10.1.0.0/16 <-> 10.2.0.5 tcp 443. May be repeated; at most 16 pairs."
+		},
+		&conf_type_protect, MEMBER(pairs), .row_required = true,
+		.row_repeats = true,
+	},
+	[CONF_MODE] = {
+		{ "mode", "word", "tunnel", "tunnel",
+		  "Tunnel mode. Transport mode is not in this release."
+		},
+		&conf_type_word, MEMBER(mode), .row_words = modes,
+	},
+	[CONF_IKE] = {
+		{ "ike", "proposals", NULL, IKE_DEFAULT_TEXT,
+		  "Algorithms for the IKE SA: cipher, hash and key exchange joined by dashes (aes256gcm-sha256-x25519); several of a kind are alternatives in order of preference, commas separate whole proposals."
+		},
+		&conf_type_ike, MEMBER(ike),
+	},
+	[CONF_ESP] = {
+		{ "esp", "proposals", NULL, ESP_DEFAULT_TEXT,
+		  "Algorithms for the traffic: cipher and, for perfect forward secrecy when keys are renewed, a key exchange (aes256gcm-x25519). The word none makes the key exchange optional; esn or noesn decide on sequence numbers instead of the key esn."
+		},
+		&conf_type_esp, MEMBER(esp),
+	},
+	[CONF_ESN] = {
+		{ "esn", "word", "yes, no", "yes",
+		  "Whether 64-bit sequence numbers are preferred; with no they are never used."
+		},
+		&conf_type_word, MEMBER(esn), .row_words = yes_no,
+	},
+	[CONF_START] = {
+		{ "start", "word", "wait, trap, start", "wait",
+		  "When the connection comes up: wait for the peer or cygnet up, trap the first packet, or start with cygnetd."
+		},
+		&conf_type_word, MEMBER(start), .row_words = starts,
+	},
+	[CONF_ENCAPSULATION] = {
+		{ "encapsulation", "word", "auto, udp", "auto",
+		  "Whether ESP travels inside UDP: only where a NAT is found (auto), or always (udp)."
+		},
+		&conf_type_word, MEMBER(encapsulation),
+		.row_words = encapsulations,
+	},
+	[CONF_DEVICE] = {
+		{ "device", "name", NULL, "auto",
+		  "Network device of the connection. With auto it is the first free one of cyg0, cyg1 and so on."
+		},
+		&conf_type_device, MEMBER(device), .row_zero = "auto",
+	},
+	[CONF_ADDRESS] = {
+		{ "address", "address", NULL, "auto",
+		  "Inner address of the device. With auto it is one of this host's addresses inside the local side of protect, if there is one."
+		},
+		&conf_type_address, MEMBER(address), .row_zero = "auto",
+	},
+	[CONF_MTU] = {
+		{ "mtu", "number", "68-65535, auto", "auto",
+		  "MTU of the device. With auto it follows the path to the peer, less what protection adds."
+		},
+		&conf_type_number, MEMBER(mtu), .row_min = 68,
+		.row_max = 65535, .row_zero = "auto",
+	},
+	[CONF_REKEY] = {
+		{ "rekey", "duration", "5s-7d, off", "1h",
+		  "Age at which the keys of the traffic are renewed."
+		},
+		&conf_type_duration, MEMBER(rekey), .row_min = 5,
+		.row_max = 7 * DAY, .row_zero = "off",
+	},
+	[CONF_REKEY_BYTES] = {
+		{ "rekey-bytes", "bytes", "64K-1024T, off", "off",
+		  "Traffic after which its keys are renewed."
+		},
+		&conf_type_bytes, MEMBER(rekey_bytes), .row_min = 1 << 16,
+		.row_max = 1ULL << 50, .row_zero = "off",
+	},
+	[CONF_IKE_LIFETIME] = {
+		{ "ike-lifetime", "duration", "1m-7d, off", "8h",
+		  "Age at which the keys of the IKE SA are renewed."
+		},
+		&conf_type_duration, MEMBER(ike_lifetime), .row_min = 60,
+		.row_max = 7 * DAY, .row_zero = "off",
+	},
+	[CONF_LIVENESS] = {
+		{ "liveness", "duration", "1s-1d, off", "30s",
+		  "Silence after which the peer is asked whether it lives."
+		},
+		&conf_type_duration, MEMBER(liveness), .row_min = 1,
+		.row_max = DAY, .row_zero = "off",
+	},
+	[CONF_KEEPALIVE] = {
+		{ "keepalive", "duration", "1s-1h, off", "20s",
+		  "Silence after which a NAT in between is kept awake."
+		},
+		&conf_type_duration, MEMBER(keepalive), .row_min = 1,
+		.row_max = 3600, .row_zero = "off",
+	},
+	[CONF_REPLAY_WINDOW] = {
+		{ "replay-window", "number", "32-4096", "1024",
+		  "Packets by which one may come late without being taken for a replay."
+		},
+		&conf_type_number, MEMBER(replay_window),
+		.row_min = CYGNET_REPLAY_WINDOW_MIN,
+		.row_max = CYGNET_REPLAY_WINDOW_MAX,
+	},
+};
+
+const struct conf_row conf_global_rows[CONF_GLOBAL_KEYS] = {
+	[CONF_IKE_PORT] = {
+		{ "ike-port", "number", "1-65535", "500",
+		  "UDP port for IKE."
+		},
+		&conf_type_number, GLOBAL(ike_port), .row_min = 1,
+		.row_max = 65535,
+	},
+	[CONF_NATT_PORT] = {
+		{ "natt-port", "number", "1-65535", "4500",
+		  "UDP port for IKE and ESP behind a NAT (RFC 3948)."
+		},
+		&conf_type_number, GLOBAL(natt_port), .row_min = 1,
+		.row_max = 65535,
+	},
+	[CONF_CONTROL_DIR] = {
+		{ "control-dir", "folder", NULL, CONTROL_DIR_DEFAULT,
+		  "Folder of the sockets control and status."
+		},
+		&conf_type_path, GLOBAL(control_dir),
+	},
+	[CONF_LOG_LEVEL] = {
+		{ "log-level", "word", "error, warning, info, debug", "info",
+		  "How much cygnetd tells."
+		},
+		&conf_type_word, GLOBAL(log_level), .row_words = log_levels,
+	},
+};
+
+static void set_default(struct conf_reader *reader,
+			const struct conf_row *row, void *base)
+{
+	struct conf_value value = { 0 };
+	char text[PROPOSAL_STRLEN];
+
+	if (!row->row_key.key_default)
+		return;
+	strcpy(text, row->row_key.key_default);
+	value.val_text = text;
+	row->row_type->type_parse(reader, row, base, &value);
+}
+
+void conf_default_conn(struct conf_reader *reader, struct conf_conn *conn)
+{
+	size_t i;
+
+	memset(conn, 0, sizeof(*conn));
+	for (i = 0; i < CONF_CONN_KEYS; i++)
+		set_default(reader, &conf_conn_rows[i], conn);
+}
+
+void conf_default_global(struct conf_reader *reader, struct conf *conf)
+{
+	size_t i;
+
+	for (i = 0; i < CONF_GLOBAL_KEYS; i++)
+		set_default(reader, &conf_global_rows[i], conf);
+}
+
+static void check_required(struct conf_reader *reader,
+			   const struct conf_conn *conn)
+{
+	size_t i;
+
+	for (i = 0; i < CONF_CONN_KEYS; i++)
+		if (conf_conn_rows[i].row_required && !conn->conn_origin[i])
+			conf_error(reader, conn->conn_line, 1,
+				   "connection %s has no %s", conn->conn_name,
+				   conf_conn_rows[i].row_key.key_name);
+}
+
+static void check_any(struct conf_reader *reader, const struct conf_conn *conn)
+{
+	if (!conn->conn_origin[CONF_REMOTE] || ip_addr_len(&conn->conn_remote))
+		return;
+	if (conn->conn_remote_id.id_type == ID_ADDRESS)
+		conf_error(reader, conn->conn_origin[CONF_REMOTE], 1,
+			   "remote = any needs a remote-id: who may come?");
+	if (conn->conn_start != CONF_START_WAIT)
+		conf_error(reader, conn->conn_origin[CONF_START], 1,
+			   "remote = any can only wait: where should it start to?");
+}
+
+static void check_families(struct conf_reader *reader,
+			   const struct conf_conn *conn)
+{
+	if (ip_addr_len(&conn->conn_local) && ip_addr_len(&conn->conn_remote) &&
+	    conn->conn_local.ip_family != conn->conn_remote.ip_family)
+		conf_error(reader, conn->conn_origin[CONF_LOCAL], 1,
+			   "local and remote are not of one address family");
+}
+
+static void check_address(struct conf_reader *reader,
+			  const struct conf_conn *conn)
+{
+	size_t i;
+
+	if (!ip_addr_len(&conn->conn_address) || !conn->conn_npairs)
+		return;
+	for (i = 0; i < conn->conn_npairs; i++)
+		if (ip_range_contains(&conn->conn_pairs[i].pair_local.ts_addrs,
+				      &conn->conn_address))
+			return;
+	conf_warning(reader, conn->conn_origin[CONF_ADDRESS], 1,
+		     "address is outside the local side of protect: what is sent from it will not be protected");
+}
+
+static void check_mode(struct conf_reader *reader,
+		       const struct conf_conn *conn)
+{
+	if (conn->conn_mode == CONF_MODE_TRANSPORT)
+		conf_error(reader, conn->conn_origin[CONF_MODE], 1,
+			   "transport mode is not in this release");
+}
+
+void conf_check_conn(struct conf_reader *reader, struct conf_conn *conn)
+{
+	size_t i;
+
+	check_required(reader, conn);
+	check_any(reader, conn);
+	check_families(reader, conn);
+	check_address(reader, conn);
+	check_mode(reader, conn);
+	for (i = 0; i < conn->conn_nesp; i++)
+		proposal_set_esn(&conn->conn_esp[i], conn->conn_esn);
+}
+
+const struct conf_key *conf_conn_key(enum conf_conn_key key)
+{
+	return &conf_conn_rows[key].row_key;
+}
+
+const struct conf_key *conf_global_key(enum conf_global_key key)
+{
+	return &conf_global_rows[key].row_key;
+}
+
+const char *conf_conn_value(const struct conf_conn *conn,
+			    enum conf_conn_key key, char *buf, size_t size)
+{
+	const struct conf_row *row = &conf_conn_rows[key];
+
+	row->row_type->type_print(row, conn, buf, size);
+	return buf;
+}
+
+const char *conf_global_value(const struct conf *conf,
+			      enum conf_global_key key, char *buf, size_t size)
+{
+	const struct conf_row *row = &conf_global_rows[key];
+
+	row->row_type->type_print(row, conf, buf, size);
+	return buf;
+}
