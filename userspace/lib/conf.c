@@ -28,24 +28,37 @@ struct parser {
 	enum block ps_block;
 	u32 ps_line;
 	u32 ps_block_line;
+	size_t ps_block_errors;		/* before the block began */
 	char *ps_start;			/* of the line */
 	struct conf_conn ps_template;	/* nothing but defaults */
 	struct conf_conn *ps_conn;
 };
 
-static void __printf(4, 0) add_message(struct conf_log *log, bool warning,
-				       u32 line, const char *format,
-				       va_list args, u32 column)
+/* Room for one more message, behind all of its line or before it. */
+static struct conf_message *place_message(struct conf_log *log, u32 line)
 {
-	struct conf_message *message, *messages;
+	struct conf_message *messages;
+	size_t at;
 
-	log->log_errors += !warning;
 	messages = reallocarray(log->log_messages, log->log_count + 1,
 				sizeof(*messages));
 	if (!messages)
-		return;
+		return NULL;
 	log->log_messages = messages;
-	message = &messages[log->log_count++];
+	for (at = log->log_count++; at && messages[at - 1].msg_line > line; at--)
+		messages[at] = messages[at - 1];
+	return &messages[at];
+}
+
+static void __printf(5, 0) add_message(struct conf_log *log, bool warning,
+				       u32 line, u32 column,
+				       const char *format, va_list args)
+{
+	struct conf_message *message = place_message(log, line);
+
+	log->log_errors += !warning;
+	if (!message)
+		return;
 	memset(message, 0, sizeof(*message));
 	message->msg_warning = warning;
 	message->msg_line = line;
@@ -59,7 +72,7 @@ void conf_error(struct conf_reader *reader, u32 line, u32 column,
 	va_list args;
 
 	va_start(args, format);
-	add_message(reader->rd_log, false, line, format, args, column);
+	add_message(reader->rd_log, false, line, column, format, args);
 	va_end(args);
 }
 
@@ -69,7 +82,7 @@ void conf_warning(struct conf_reader *reader, u32 line, u32 column,
 	va_list args;
 
 	va_start(args, format);
-	add_message(reader->rd_log, true, line, format, args, column);
+	add_message(reader->rd_log, true, line, column, format, args);
 	va_end(args);
 }
 
@@ -281,8 +294,13 @@ static void refuse_block(struct parser *parser, const char *word)
 
 static void close_block(struct parser *parser)
 {
-	if (parser->ps_block == BLOCK_CONNECTION)
-		conf_check_conn(&parser->ps_reader, parser->ps_conn);
+	struct conf_reader *reader = &parser->ps_reader;
+
+	if (parser->ps_block == BLOCK_CONNECTION) {
+		conf_check_required(reader, parser->ps_conn);
+		if (reader->rd_log->log_errors == parser->ps_block_errors)
+			conf_check_conn(reader, parser->ps_conn);
+	}
 	parser->ps_block = BLOCK_NONE;
 }
 
@@ -302,6 +320,7 @@ static void open_block(struct parser *parser, char *word)
 		close_block(parser);
 	}
 	parser->ps_block_line = parser->ps_line;
+	parser->ps_block_errors = parser->ps_reader.rd_log->log_errors;
 	if (!strcmp(word, "connection"))
 		open_connection(parser, name);
 	else if (strcmp(word, "global") != 0)
@@ -351,11 +370,9 @@ static void read_lines(struct parser *parser, char *text, size_t len)
 				   "a zero byte in the text");
 		read_line(parser, line);
 	}
-	if (parser->ps_block != BLOCK_NONE) {
+	if (parser->ps_block != BLOCK_NONE)
 		conf_error(&parser->ps_reader, parser->ps_block_line, 1,
 			   "this block is not closed by }");
-		close_block(parser);
-	}
 }
 
 static struct conf *finish(struct conf_reader *reader)

@@ -226,8 +226,8 @@ void conf_default_global(struct conf_reader *reader, struct conf *conf)
 		set_default(reader, &conf_global_rows[i], conf);
 }
 
-static void check_required(struct conf_reader *reader,
-			   const struct conf_conn *conn)
+void conf_check_required(struct conf_reader *reader,
+			 const struct conf_conn *conn)
 {
 	size_t i;
 
@@ -286,7 +286,6 @@ void conf_check_conn(struct conf_reader *reader, struct conf_conn *conn)
 {
 	size_t i;
 
-	check_required(reader, conn);
 	check_any(reader, conn);
 	check_families(reader, conn);
 	check_address(reader, conn);

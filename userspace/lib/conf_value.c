@@ -79,7 +79,7 @@ static bool store_in_range(struct conf_reader *reader,
 {
 	if (number < row->row_min || number > row->row_max) {
 		conf_error(reader, value->val_line, value->val_column,
-			   "%s must be within %s", row->row_key.key_name,
+			   "%s takes %s", row->row_key.key_name,
 			   row->row_key.key_range);
 		return false;
 	}

@@ -66,7 +66,9 @@ extern const struct conf_row conf_global_rows[CONF_GLOBAL_KEYS];
 /* The table's defaults. */
 void conf_default_conn(struct conf_reader *reader, struct conf_conn *conn);
 void conf_default_global(struct conf_reader *reader, struct conf *conf);
-/* What no single value shows: what is missing or does not go together. */
+void conf_check_required(struct conf_reader *reader,
+			 const struct conf_conn *conn);
+/* What no single value shows, once all are there and sound. */
 void conf_check_conn(struct conf_reader *reader, struct conf_conn *conn);
 
 #endif
