@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make help says what there is.
+
+BUILD := $(CURDIR)/build
+KERNEL ?= 6.1
+
+# The kernel that `make` builds the module for: the named one, or the running
+# one.  A build machine often runs a kernel that it has no headers of; then the
+# newest that it has.
+ifeq ($(origin KDIR),undefined)
+ifeq ($(origin KVER),undefined)
+KVER := $(shell uname -r)
+ifeq ($(wildcard /lib/modules/$(KVER)/build/Makefile),)
+KVER := $(lastword $(shell ls -d /lib/modules/*/build/Makefile 2>/dev/null | \
+	cut -d/ -f4 | sort -V))
+FALLBACK := 1
+endif
+endif
+KDIR := $(if $(KVER),/lib/modules/$(KVER)/build)
+else
+KVER ?= $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+endif
+
+all: module userspace
+
+help:
+	@echo 'make                build the module for the running kernel, and the userspace'
+	@echo '     KVER=6.1.0-1   ... for a kernel in /lib/modules'
+	@echo '     KDIR=/usr/src  ... for a kernel built there'
+	@echo 'make module         build only the module'
+	@echo 'make userspace      build only cygnet and cygnetd'
+	@echo 'make install        install all of it; DESTDIR= and PREFIX= are honoured'
+	@echo
+	@echo 'make demo           two gateways in one VM negotiate and carry traffic'
+	@echo 'make check          every test'
+	@echo 'make check-unit     the userspace, in one process, under ASan and UBSan'
+	@echo 'make check-ike      the daemon against strongSwan, in network namespaces'
+	@echo 'make check-vm       the module in a VM with Debian'\''s kernel KERNEL=6.1'
+	@echo 'make check-debug    the same tests in a kernel with KASAN, lockdep, kmemleak'
+	@echo '     T=replay       ... only the tests of that name'
+	@echo 'make lint           checkpatch, sparse, shellcheck, flake8'
+	@echo
+	@echo 'make clean          remove build/'
+	@echo 'make clean-cache    remove the kernels that the tests fetched and built'
+
+# build_module KERNEL-FOLDER,RELEASE,ARGUMENTS: the module, in a folder of its
+# own that links to the sources, so that several kernels can stand side by side.
+define build_module
+	@mkdir -p $(BUILD)/kmod-$(2)
+	@find $(BUILD)/kmod-$(2) -xtype l -delete
+	@find Kbuild kmod include -name '*.[ch]' ! -name '*.mod.c' -o -name Kbuild | \
+		while read -r file; do \
+			to=$(BUILD)/kmod-$(2)/$$file; \
+			[ -e "$$to" ] || { mkdir -p "$${to%/*}"; ln -s "$(CURDIR)/$$file" "$$to"; }; \
+		done
+	+$(MAKE) -C $(1) M=$(BUILD)/kmod-$(2) W=1 KCFLAGS=-Werror $(3) modules
+endef
+
+module:
+ifeq ($(KVER),)
+	@echo 'make: no kernel headers here, so no module: install linux-headers-amd64, or'
+	@echo '      name a kernel with KDIR='
+else
+ifdef FALLBACK
+	@echo 'make: no headers for the running kernel $(shell uname -r); the module is for $(KVER)'
+endif
+	@[ -e $(KDIR)/Makefile ] || { echo 'make: no kernel headers in $(KDIR)'; exit 1; }
+	$(call build_module,$(KDIR),$(KVER))
+endif
+
+module-vm:
+	@$(CURDIR)/selftests/setup build vm
+	$(eval ENTRY := $(shell $(CURDIR)/selftests/cache kernel $(KERNEL)))
+	$(call build_module,$(ENTRY)/build,$(shell cat $(ENTRY)/kver))
+
+module-debug:
+	@$(CURDIR)/selftests/setup build debug
+	$(eval ENTRY := $(shell $(CURDIR)/selftests/cache uml))
+	$(call build_module,$(ENTRY)/build,$(shell cat $(ENTRY)/kver),ARCH=um)
+
+userspace:
+	+$(MAKE) -C userspace
+
+install: all
+	$(if $(KVER),+$(MAKE) -C $(KDIR) M=$(BUILD)/kmod-$(KVER) \
+		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install)
+	+$(MAKE) -C userspace install
+
+check: userspace
+	@selftests/check unit ike vm debug
+
+check-unit check-ike check-vm check-debug: check-%:
+	@selftests/check $*
+
+demo:
+	@selftests/demo
+
+lint:
+	@selftests/lint
+
+clean:
+	rm -rf $(BUILD)
+
+clean-cache:
+	selftests/cache clean
+
+.PHONY: all help module module-vm module-debug userspace install check \
+	check-unit check-ike check-vm check-debug demo lint clean clean-cache

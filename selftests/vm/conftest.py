@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What every test in a guest may count on: cygnet.ko is loaded."""
+
+import os
+import subprocess
+
+import pytest
+
+
+def insmod(path):
+    depends = subprocess.check_output(["modinfo", "-F", "depends", path], text=True).strip()
+    if depends:
+        subprocess.check_call(["modprobe", "-a"] + depends.split(","))
+    subprocess.check_call(["insmod", path])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def module():
+    """Process 1 of the guest unloads it again, and judges that."""
+    path = os.environ.get("CYGNET_KO", "")
+    if "GUEST" not in os.environ:
+        pytest.exit("these tests load a kernel module: run them with make check-vm", 1)
+    if not os.path.exists("/sys/module/cygnet"):
+        insmod(path)
