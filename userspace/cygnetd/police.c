@@ -164,7 +164,7 @@ bool police_pair_valid(const struct ts_pair *pair)
 	       remote->ts_addrs.range_first.ip_family;
 }
 
-static bool pair_allowed(const struct conf_conn *conn,
+bool police_pair_allowed(const struct conf_conn *conn,
 			 const struct ts_pair *pair)
 {
 	for (size_t i = 0; i < conn->conn_npairs; i++)
@@ -187,7 +187,7 @@ static int check_selectors(const struct conf_conn *conn,
 		if (!police_pair_valid(pair))
 			return reply_refuse(reply, EINVAL,
 					    "selectors that make no sense");
-		if (!pair_allowed(conn, pair))
+		if (!police_pair_allowed(conn, pair))
 			return reply_refuse(reply, EPERM,
 					    "%.160s is wider than protect",
 					    ts_pair_print(pair, buf));

@@ -20,5 +20,8 @@ int police_child(const struct conf_conn *conn, const struct ipc_child *child,
 		 struct ipc_reply *reply);
 /* Both sides of one family, ranges in order, one protocol. */
 bool police_pair_valid(const struct ts_pair *pair);
+/* Within one of the connection's pairs. */
+bool police_pair_allowed(const struct conf_conn *conn,
+			 const struct ts_pair *pair);
 
 #endif
