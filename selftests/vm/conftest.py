@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+from lib.bench import Gateway
+
 
 def insmod(path):
     depends = subprocess.check_output(["modinfo", "-F", "depends", path], text=True).strip()
@@ -22,3 +24,19 @@ def module():
         pytest.exit("these tests load a kernel module: run them with make check-vm", 1)
     if not os.path.exists("/sys/module/cygnet"):
         insmod(path)
+
+
+@pytest.fixture(scope="module")
+def gateway():
+    """lib/bench.py draws it."""
+    made = Gateway()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def net(gateway):
+    """The same, without SAs, policies or packets left by another test."""
+    gateway.clear()
+    yield gateway
+    gateway.clear()
