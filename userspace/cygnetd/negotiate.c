@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A datapath for tests without the module: it only negotiates, and writes what
+ * would be installed, keys included, to a file, a JSON object a line. Never
+ * part of a release: compiled with CYGNET_TEST_BACKEND only.
+ */
+#ifdef CYGNET_TEST_BACKEND
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "backend.h"
+#include "log.h"
+
+#define SPI_MIN 256
+
+struct negotiate {
+	struct backend ng_backend;
+	int ng_fd;
+};
+
+static void put(struct backend *be, json_t *object)
+{
+	struct negotiate *ng = (struct negotiate *)be;
+	char *text = json_dumps(object, JSON_COMPACT);
+
+	if (!text || dprintf(ng->ng_fd, "%s\n", text) < 0)
+		log_error("test backend: cannot write");
+	free(text);
+	json_decref(object);
+}
+
+static json_t *hex(const struct ipc_key *key)
+{
+	char text[2 * IPC_KEY_MAX + 1] = "";
+
+	for (u32 i = 0; i < key->ik_len; i++)
+		sprintf(text + 2 * i, "%02x", key->ik_key[i]);
+	return json_string(text);
+}
+
+static json_t *endpoint(const struct ip_endpoint *ep)
+{
+	char addr[IP_ADDR_STRLEN];
+
+	return json_pack("[si]", ip_addr_print(&ep->ep_addr, addr),
+			 ep->ep_port);
+}
+
+static json_t *selectors(const struct ipc_child *child)
+{
+	json_t *array = json_array();
+	char buf[TS_PAIR_STRLEN];
+
+	for (u32 i = 0; i < child->ic_n_ts; i++)
+		json_array_append_new(array,
+				      json_string(ts_pair_print(&child->ic_ts[i],
+								buf)));
+	return array;
+}
+
+/* Takes the reference. */
+static void set(json_t *object, const char *key, json_t *value)
+{
+	json_object_set_new(object, key, value);
+}
+
+static json_t *describe(const char *what, const struct conf_conn *conn,
+			const struct ipc_child *child)
+{
+	json_t *object = json_object();
+
+	set(object, "do", json_string(what));
+	set(object, "conn", json_string(conn->conn_name));
+	if (!child)
+		return object;
+	set(object, "dirs", json_integer(child->ic_dirs));
+	set(object, "spi-in", json_integer(ntohl(child->ic_spi_in)));
+	set(object, "spi-out", json_integer(ntohl(child->ic_spi_out)));
+	return object;
+}
+
+static int resolve(struct backend *be, const struct conf_conn *conn,
+		   struct ipc_reply *reply)
+{
+	if (conn->conn_remote.ip_family == AF_UNSPEC ||
+	    conn->conn_local.ip_family == AF_UNSPEC)
+		return reply_refuse(reply, EDESTADDRREQ,
+				    "the test backend wants both addresses");
+	reply->ir_local = conn->conn_local;
+	reply->ir_remote = conn->conn_remote;
+	return 0;
+}
+
+static int reserve_spi(struct backend *be, const struct ip_addr *local,
+		       struct ipc_reply *reply)
+{
+	u32 spi;
+
+	if (getrandom(&spi, sizeof(spi), 0) != sizeof(spi))
+		return reply_refuse(reply, EIO, "no randomness");
+	reply->ir_spi = htonl(spi | SPI_MIN);
+	return 0;
+}
+
+static int up(struct backend *be, const struct conf_conn *conn,
+	      struct ipc_reply *reply)
+{
+	put(be, describe("up", conn, NULL));
+	strcpy(reply->ir_device, "none");
+	reply->ir_mtu = 1400;
+	return 0;
+}
+
+static int down(struct backend *be, const struct conf_conn *conn,
+		struct ipc_reply *reply)
+{
+	put(be, describe("down", conn, NULL));
+	return 0;
+}
+
+static int add(struct backend *be, const struct conf_conn *conn,
+	       const struct ipc_child *child, struct ipc_reply *reply)
+{
+	json_t *object = describe("add", conn, child);
+
+	set(object, "encr", json_integer(child->ic_encr));
+	set(object, "bits", json_integer(child->ic_encr_bits));
+	set(object, "esn", json_boolean(child->ic_esn));
+	set(object, "encap", json_boolean(child->ic_encap));
+	set(object, "local", endpoint(&child->ic_local));
+	set(object, "remote", endpoint(&child->ic_remote));
+	set(object, "key-in", hex(&child->ic_encr_in));
+	set(object, "key-out", hex(&child->ic_encr_out));
+	set(object, "ts", selectors(child));
+	put(be, object);
+	return 0;
+}
+
+static int del(struct backend *be, const struct conf_conn *conn,
+	       const struct ipc_child *child, struct ipc_reply *reply)
+{
+	put(be, describe("del", conn, child));
+	return 0;
+}
+
+/* Always silent, so that liveness is always checked. */
+static int idle(struct backend *be, const struct ipc_child *child,
+		struct ipc_reply *reply)
+{
+	reply->ir_idle_ms = 1000000;
+	return 0;
+}
+
+static void adopt(struct backend *be, const struct conf *conf,
+		  backend_event_fn *fn, void *arg)
+{
+}
+
+static int events_fd(struct backend *be)
+{
+	return -1;
+}
+
+static void take_events(struct backend *be, backend_event_fn *fn, void *arg)
+{
+}
+
+static void close_negotiate(struct backend *be)
+{
+	close(((struct negotiate *)be)->ng_fd);
+	free(be);
+}
+
+static const struct backend_ops operations = {
+	.bo_resolve = resolve,
+	.bo_spi	    = reserve_spi,
+	.bo_up	    = up,
+	.bo_down    = down,
+	.bo_add	    = add,
+	.bo_del	    = del,
+	.bo_idle    = idle,
+	.bo_adopt   = adopt,
+	.bo_fd	    = events_fd,
+	.bo_events  = take_events,
+	.bo_free    = close_negotiate,
+};
+
+struct backend *negotiate_backend(const char *path)
+{
+	struct negotiate *ng = calloc(1, sizeof(*ng));
+
+	if (!ng)
+		return NULL;
+	ng->ng_backend.be_ops = &operations;
+	ng->ng_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (ng->ng_fd < 0) {
+		log_error("%s: %s", path, strerror(errno));
+		free(ng);
+		return NULL;
+	}
+	log_warning("TEST BUILD: NO TRAFFIC IS PROTECTED, AND KEYS ARE WRITTEN TO %s",
+		    path);
+	return &ng->ng_backend;
+}
+
+#endif
