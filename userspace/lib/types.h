@@ -21,6 +21,12 @@ typedef __u64 u64;
 		__format__(printf, a, b)))
 #endif
 
+#ifndef __noreturn
+#define __noreturn \
+	__attribute__(( \
+		__noreturn__))
+#endif
+
 #ifndef ARRAY_SIZE
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #endif

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CYGNET_CONFIG_H
+#define CYGNET_CONFIG_H
+
+/* Where cygnetd's sockets are: --control-dir, the configuration, default. */
+const char *control_dir(void);
+
+#endif
