@@ -125,11 +125,11 @@ static void print_value(struct table *table, const char *key,
 			const char *value, u32 line)
 {
 	table_cell(table, "%s", key);
-	table_cell(table, "%s", value);
 	if (line)
 		table_cell(table, "line %u", line);
 	else
 		table_cell(table, "default");
+	table_cell(table, "%s", value);
 }
 
 static json_t *value_json(const char *value, u32 line)
@@ -143,7 +143,7 @@ static json_t *value_json(const char *value, u32 line)
 	return object;
 }
 
-static const char *const value_headings[] = { "KEY", "VALUE", "FROM", NULL };
+static const char *const value_headings[] = { "KEY", "FROM", "VALUE", NULL };
 
 static void print_conn_config(const struct conf_conn *conn)
 {

@@ -17,9 +17,9 @@ static const struct verb verbs[] = {
 	  "renew the keys of a connection's traffic" },
 	{ "check", run_check, "check [FILE]", "look for mistakes in the configuration" },
 	{ "monitor", run_monitor, "monitor", "follow the kernel's events" },
-	{ "sa", run_sa, "sa add|delete|show …", "security associations" },
-	{ "policy", run_policy, "policy set|delete|show …", "policies" },
-	{ "port", run_port, "port add|delete|show …",
+	{ "sa", run_sa, "sa add|delete|show ...", "security associations" },
+	{ "policy", run_policy, "policy set|delete|show ...", "policies" },
+	{ "port", run_port, "port add|delete|show ...",
 	  "UDP ports for encapsulated ESP" },
 	{ "help", run_help, "help", "this list" },
 };
@@ -28,7 +28,7 @@ int run_help(struct args *args)
 {
 	size_t i;
 
-	printf("usage: cygnet [--json] [--config FILE] [--control-dir DIR] VERB …\n\n");
+	printf("usage: cygnet [--json] [--config FILE] [--control-dir DIR] VERB ...\n\n");
 	for (i = 0; i < ARRAY_SIZE(verbs); i++)
 		printf("  %-50s %s\n", verbs[i].verb_usage,
 		       verbs[i].verb_summary);

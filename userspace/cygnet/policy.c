@@ -264,7 +264,7 @@ static int show_policies(struct args *args)
 
 static const struct verb verbs[] = {
 	{ "set", set_policy,
-	  "set dev DEVICE [id ID] [name NAME] [priority N] action protect|bypass|discard [mode tunnel] local NETWORK remote NETWORK [proto PROTOCOL] [local-port PORTS] [remote-port PORTS] [local … remote … …]",
+	  "set dev DEVICE [id ID] [name NAME] [priority N] action protect|bypass|discard [mode tunnel] local NETWORK remote NETWORK [proto PROTOCOL] [local-port PORTS] [remote-port PORTS] [local ... remote ...]",
 	  NULL },
 	{ "delete", delete_policy, "delete ID", NULL },
 	{ "show", show_policies, "show [ID]", NULL },

@@ -60,7 +60,7 @@ static void parse_lifetime(struct kernel_lifetime *life, const char *text)
 			*value++ = '\0';
 		member = lifetime_member(life, part);
 		if (!member || !value)
-			usage_error("lifetime takes soft-seconds=N and the like (see cygnet sa help), not \"%s\"",
+			usage_error("lifetime takes soft-seconds=N and the like, not \"%s\"",
 				    part);
 		*member = parse_u64(part, value, 1, ~0ULL);
 	}
@@ -297,7 +297,7 @@ static int show_sas(struct args *args)
 
 static const struct verb verbs[] = {
 	{ "add", add_sa,
-	  "add in|out spi SPI src ADDR dst ADDR policy ID encr CIPHER key-file FILE|- [esn] [replay-window N] [encap SPORT:DPORT] [keepalive SECONDS] [sequence N] [lifetime soft-seconds=N,…] --manual-key-for-testing",
+	  "add in|out spi SPI src ADDR dst ADDR policy ID encr CIPHER key-file FILE|- [esn] [replay-window N] [encap SPORT:DPORT] [keepalive SECONDS] [sequence N] [lifetime soft-seconds=N,...] --manual-key-for-testing",
 	  NULL },
 	{ "delete", delete_sa, "delete spi SPI dst ADDR", NULL },
 	{ "show", show_sas, "show [spi SPI dst ADDR]", NULL },
