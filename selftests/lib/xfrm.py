@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Kernel xfrm, the peer that everybody has, set up with ip(8)."""
+
+import socket
+
+UDP_ENCAP, UDP_ENCAP_ESPINUDP = 100, 2
+ALGORITHMS = {
+    "aes128gcm": ("rfc4106(gcm(aes))", 20),
+    "aes192gcm": ("rfc4106(gcm(aes))", 28),
+    "aes256gcm": ("rfc4106(gcm(aes))", 36),
+    "chacha20poly1305": ("rfc7539esp(chacha20,poly1305)", 36),
+}
+
+
+def state(ns, src, dst, spi, key, cipher, esn=False, encap=None):
+    """An SA from src to dst.  The key goes through a pipe, not in argv."""
+    name, length = ALGORITHMS[cipher]
+    assert len(key) == length
+    ns.ip("xfrm state add src %s dst %s proto esp spi %#x mode tunnel reqid 1 "
+          "aead %s 0x%s 128 %s %s" % (
+              src, dst, spi, name, key.hex(),
+              "replay-window 128 flag esn flag af-unspec" if esn else
+              "replay-window 32 flag af-unspec",
+              "encap espinudp %d %d 0.0.0.0" % encap if encap else ""))
+
+
+def policy(ns, local, remote, local_net, remote_net):
+    """Tunnel between the endpoints for what goes between the networks."""
+    out = "tmpl src %s dst %s proto esp reqid 1 mode tunnel" % (local, remote)
+    back = "tmpl src %s dst %s proto esp reqid 1 mode tunnel" % (remote, local)
+    ns.ip("xfrm policy add dir out src %s dst %s %s" % (local_net, remote_net, out),
+          "xfrm policy add dir fwd src %s dst %s %s" % (remote_net, local_net, back),
+          "xfrm policy add dir in src %s dst %s %s" % (remote_net, local_net, back))
+
+
+def flush(ns):
+    ns.ip("xfrm state flush", "xfrm policy flush")
+
+
+def encap_socket(ns, family, port):
+    """What receives ESP in UDP for xfrm, as long as it is open."""
+    kind = socket.AF_INET if family == 4 else socket.AF_INET6
+    sock = ns.socket(kind, socket.SOCK_DGRAM)
+    if family == 6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    sock.setsockopt(socket.IPPROTO_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP)
+    sock.bind(("::" if family == 6 else "0.0.0.0", port))
+    return sock
+
+
+def counters(ns):
+    """/proc/net/xfrm_stat, without the zeros."""
+    lines = (line.split() for line in ns.run("cat", "/proc/net/xfrm_stat").splitlines())
+    return {name: int(value) for name, value in lines if value != "0"}
