@@ -66,6 +66,12 @@ def udp(src, dst, sport, dport, payload, **header):
     return ip_header(src, dst, 17, length, **header) + datagram
 
 
+def addresses(packet):
+    """Source and destination of an IP packet."""
+    size, at = (4, 12) if packet[0] >> 4 == 4 else (16, 8)
+    return [str(ipaddress.ip_address(packet[o:o + size])) for o in (at, at + size)]
+
+
 class Esp:
     """One SA, as the other end has it."""
 

@@ -6,7 +6,6 @@ scapy seals must come out byte for byte; everything else must be refused, under
 the right name, and leave no trace but a counter.
 """
 
-import ipaddress
 import itertools
 import random
 import struct
@@ -17,7 +16,7 @@ from scapy.layers.inet6 import IPv6, ICMPv6EchoRequest
 from scapy.packet import Raw
 
 from lib.bench import FAR4, FAR6, GW4, GW6, IN4, IN6, WIRE4, WIRE6, change, seen, until
-from lib.espref import CIPHERS, ICV, IV, Esp, checksum, udp
+from lib.espref import CIPHERS, ICV, IV, Esp, addresses, checksum, udp
 
 NATIVE, ENCAP = None, (4500, 4500)
 EVERY = [pytest.param(*p, id="%s-%s-v%d-%s" % (p[0], "esn" if p[1] else "seq32", p[2],
@@ -513,10 +512,6 @@ def flip(packet, bit):
         changed = bytearray(udp(*addresses(packet), *struct.unpack_from("!HH", packet, 40),
                                 bytes(changed[48:])))
     return bytes(changed)
-
-
-def addresses(packet):
-    return [str(ipaddress.ip_address(packet[o:o + 16])) for o in (8, 24)]
 
 
 WINDOWS = [pytest.param(w, esn, id="%d-%s" % (w, "esn" if esn else "seq32"))
