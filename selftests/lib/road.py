@@ -2,12 +2,12 @@
 """Two gateways, a host behind each, and a router between that tolerates no
 cleartext.
 
-	client          gwa                router               gwb          server
-	+-----+     +-----------+       +----------+       +-----------+     +-----+
-	| lan |=====| lan   wan |=======| wa    wb |=======| wan   lan |=====| lan |
-	+-----+     +-----------+       +----------+       +-----------+     +-----+
-	10.1.0.2    10.1.0.1  192.0.2.1          198.51.100.1   10.2.0.1    10.2.0.2
-	fd01::2      fd01::1  2001:db8:a::1    2001:db8:b::1     fd02::1     fd02::2
+        client          gwa                router               gwb          server
+        +-----+     +-----------+       +----------+       +-----------+     +-----+
+        | lan |=====| lan   wan |=======| wa    wb |=======| wan   lan |=====| lan |
+        +-----+     +-----------+       +----------+       +-----------+     +-----+
+        10.1.0.2    10.1.0.1  192.0.2.1          198.51.100.1   10.2.0.1    10.2.0.2
+        fd01::2      fd01::1  2001:db8:a::1    2001:db8:b::1     fd02::1     fd02::2
 
 Both gateways and the router have routes to both private networks, so that
 without protection packets do go through, up to the tripwire: in the router,
@@ -43,18 +43,18 @@ ROUTER_B = {4: "198.51.100.254", 6: "2001:db8:b::fe"}
 
 TRIPWIRE = """
 table inet tripwire {
-	counter cleartext { }
-	chain forward {
-		type filter hook forward priority -300
-		ip saddr { 10.0.0.0/8 } counter name cleartext drop
-		ip daddr { 10.0.0.0/8 } counter name cleartext drop
-		ip6 saddr fd00::/8 counter name cleartext drop
-		ip6 daddr fd00::/8 counter name cleartext drop
-		meta l4proto { esp, ah, icmp, ipv6-icmp } accept
-		udp dport { 500, 4500 } accept
-		udp sport { 500, 4500 } accept
-		counter name cleartext drop
-	}
+        counter cleartext { }
+        chain forward {
+                type filter hook forward priority -300
+                ip saddr { 10.0.0.0/8 } counter name cleartext drop
+                ip daddr { 10.0.0.0/8 } counter name cleartext drop
+                ip6 saddr fd00::/8 counter name cleartext drop
+                ip6 daddr fd00::/8 counter name cleartext drop
+                meta l4proto { esp, ah, icmp, ipv6-icmp } accept
+                udp dport { 500, 4500 } accept
+                udp sport { 500, 4500 } accept
+                counter name cleartext drop
+        }
 }
 """
 
@@ -69,8 +69,10 @@ class Road:
         for ns in self.namespaces:
             # A router asks for its neighbours from a link-local address.
             ns.run("sysctl", "-qw", "net.ipv6.conf.default.addr_gen_mode=0")
-        for left, right in ((("client", "lan"), ("gwa", "lan")), (("gwa", "wan"), ("router", "wa")),
-                            (("router", "wb"), ("gwb", "wan")), (("gwb", "lan"), ("server", "lan"))):
+        for left, right in ((("client", "lan"), ("gwa", "lan")),
+                            (("gwa", "wan"), ("router", "wa")),
+                            (("router", "wb"), ("gwb", "wan")),
+                            (("gwb", "lan"), ("server", "lan"))):
             run("ip", "link", "add", left[1], "mtu", str(mtu), "netns", left[0], "type", "veth",
                 "peer", "name", right[1], "mtu", str(mtu), "netns", right[0])
         for ns in (self.gwa, self.router, self.gwb):

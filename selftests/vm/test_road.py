@@ -5,7 +5,6 @@ The kernel's own IPsec at both ends goes first: it shows that the road, the
 tripwire and the peer are in order, before cygnet is blamed.
 """
 
-import itertools
 import os
 
 import pytest

@@ -13,23 +13,21 @@
 static char *bug = "none";
 module_param(bug, charp, 0);
 
-static void *volatile object;
+static u8 *object;
 static DEFINE_SPINLOCK(lock_a);
 static DEFINE_SPINLOCK(lock_b);
 
 static void use_after_free(void)
 {
-	u8 *byte = kmalloc(64, GFP_KERNEL);
-
-	object = byte;
-	kfree(byte);
-	WRITE_ONCE(*(u8 *)object, 1);
+	WRITE_ONCE(object, kmalloc(64, GFP_KERNEL));
+	kfree(object);
+	WRITE_ONCE(*READ_ONCE(object), 1);
 }
 
 static void overflow(void)
 {
-	object = kmalloc(64, GFP_KERNEL);
-	WRITE_ONCE(((u8 *)object)[64], 1);
+	WRITE_ONCE(object, kmalloc(64, GFP_KERNEL));
+	WRITE_ONCE(READ_ONCE(object)[64], 1);
 	kfree(object);
 }
 
@@ -39,14 +37,14 @@ static void leak(void)
 
 	/* More than one, since a stale stack slot may still name the last. */
 	for (i = 0; i < 16; i++)
-		object = kmalloc(4000, GFP_KERNEL);
-	object = NULL;
+		WRITE_ONCE(object, kmalloc(4000, GFP_KERNEL));
+	WRITE_ONCE(object, NULL);
 }
 
 static void sleep_in_atomic(void)
 {
 	spin_lock(&lock_a);
-	msleep(1);
+	msleep(20);
 	spin_unlock(&lock_a);
 }
 
