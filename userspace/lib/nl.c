@@ -7,138 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../include/uapi/linux/cygnet.h"
+#include "names.h"
 #include "nl.h"
 #include "text.h"
 
 #define NL_REPLY_MAX 65536
-
-/* Names of attributes, for what the kernel complains about. */
-struct attr_names {
-	const char *const *an_names;
-	size_t an_count;
-	const struct attr_names *const *an_nested;	/* by attribute */
-};
-
-static const char *const lifetime_attrs[] = {
-	[CYGNET_A_LIFETIME_SOFT_SECONDS] = "soft-seconds",
-	[CYGNET_A_LIFETIME_HARD_SECONDS] = "hard-seconds",
-	[CYGNET_A_LIFETIME_SOFT_PACKETS] = "soft-packets",
-	[CYGNET_A_LIFETIME_HARD_PACKETS] = "hard-packets",
-	[CYGNET_A_LIFETIME_SOFT_BYTES] = "soft-bytes",
-	[CYGNET_A_LIFETIME_HARD_BYTES] = "hard-bytes",
-};
-
-static const char *const selector_attrs[] = {
-	[CYGNET_A_SELECTOR_LOCAL_FIRST] = "local-first",
-	[CYGNET_A_SELECTOR_LOCAL_LAST] = "local-last",
-	[CYGNET_A_SELECTOR_REMOTE_FIRST] = "remote-first",
-	[CYGNET_A_SELECTOR_REMOTE_LAST] = "remote-last",
-	[CYGNET_A_SELECTOR_PROTOCOL] = "protocol",
-	[CYGNET_A_SELECTOR_LOCAL_PORT_FIRST] = "local-port-first",
-	[CYGNET_A_SELECTOR_LOCAL_PORT_LAST] = "local-port-last",
-	[CYGNET_A_SELECTOR_REMOTE_PORT_FIRST] = "remote-port-first",
-	[CYGNET_A_SELECTOR_REMOTE_PORT_LAST] = "remote-port-last",
-};
-
-static const char *const sa_attrs[] = {
-	[CYGNET_A_SA_DIRECTION] = "direction",
-	[CYGNET_A_SA_PROTOCOL] = "protocol",
-	[CYGNET_A_SA_SPI] = "spi",
-	[CYGNET_A_SA_SRC] = "src",
-	[CYGNET_A_SA_DST] = "dst",
-	[CYGNET_A_SA_MODE] = "mode",
-	[CYGNET_A_SA_POLICY] = "policy",
-	[CYGNET_A_SA_ENCR] = "encr",
-	[CYGNET_A_SA_ENCR_KEY] = "encr-key",
-	[CYGNET_A_SA_ENCR_KEY_BITS] = "encr-key-bits",
-	[CYGNET_A_SA_INTEG] = "integ",
-	[CYGNET_A_SA_INTEG_KEY] = "integ-key",
-	[CYGNET_A_SA_ESN] = "esn",
-	[CYGNET_A_SA_REPLAY_WINDOW] = "replay-window",
-	[CYGNET_A_SA_ENCAP_SPORT] = "encap-sport",
-	[CYGNET_A_SA_ENCAP_DPORT] = "encap-dport",
-	[CYGNET_A_SA_KEEPALIVE] = "keepalive",
-	[CYGNET_A_SA_LIFETIME] = "lifetime",
-	[CYGNET_A_SA_SEQUENCE] = "sequence",
-	[CYGNET_A_SA_SPI_MIN] = "spi-min",
-	[CYGNET_A_SA_SPI_MAX] = "spi-max",
-};
-
-static const char *const policy_attrs[] = {
-	[CYGNET_A_POLICY_ID] = "id",
-	[CYGNET_A_POLICY_IFINDEX] = "ifindex",
-	[CYGNET_A_POLICY_NAME] = "name",
-	[CYGNET_A_POLICY_PRIORITY] = "priority",
-	[CYGNET_A_POLICY_ACTION] = "action",
-	[CYGNET_A_POLICY_PROTOCOL] = "protocol",
-	[CYGNET_A_POLICY_MODE] = "mode",
-	[CYGNET_A_POLICY_SELECTOR] = "selector",
-};
-
-static const char *const port_attrs[] = {
-	[CYGNET_A_PORT_PORT] = "port",
-};
-
-static const char *const stats_attrs[] = {
-	[CYGNET_A_STATS_IFINDEX] = "ifindex",
-};
-
-static const struct attr_names lifetime_names = {
-	lifetime_attrs, ARRAY_SIZE(lifetime_attrs), NULL
-};
-
-static const struct attr_names selector_names = {
-	selector_attrs, ARRAY_SIZE(selector_attrs), NULL
-};
-
-static const struct attr_names *const sa_nested[ARRAY_SIZE(sa_attrs)] = {
-	[CYGNET_A_SA_LIFETIME] = &lifetime_names,
-};
-
-static const struct attr_names *const
-policy_nested[ARRAY_SIZE(policy_attrs)] = {
-	[CYGNET_A_POLICY_SELECTOR] = &selector_names,
-};
-
-static const struct attr_names sa_names = {
-	sa_attrs, ARRAY_SIZE(sa_attrs), sa_nested
-};
-
-static const struct attr_names policy_names = {
-	policy_attrs, ARRAY_SIZE(policy_attrs), policy_nested
-};
-
-static const struct attr_names port_names = {
-	port_attrs, ARRAY_SIZE(port_attrs), NULL
-};
-
-static const struct attr_names stats_names = {
-	stats_attrs, ARRAY_SIZE(stats_attrs), NULL
-};
-
-static const struct attr_names *names_of_command(u8 cmd)
-{
-	switch (cmd) {
-	case CYGNET_CMD_SA_NEW:
-	case CYGNET_CMD_SA_DEL:
-	case CYGNET_CMD_SA_GET:
-	case CYGNET_CMD_SA_ALLOC_SPI:
-		return &sa_names;
-	case CYGNET_CMD_POLICY_SET:
-	case CYGNET_CMD_POLICY_DEL:
-	case CYGNET_CMD_POLICY_GET:
-		return &policy_names;
-	case CYGNET_CMD_PORT_ADD:
-	case CYGNET_CMD_PORT_DEL:
-	case CYGNET_CMD_PORT_GET:
-		return &port_names;
-	case CYGNET_CMD_STATS_GET:
-		return &stats_names;
-	default:
-		return NULL;
-	}
-}
 
 static void append_attr(struct nl_error *err, const struct attr_names *names,
 			u16 type)
@@ -229,7 +102,7 @@ static void read_extack(struct nl_error *err, const struct nlmsghdr *request,
 	if (request->nlmsg_type < NLMSG_MIN_TYPE + 1 ||
 	    request->nlmsg_len < NLMSG_HDRLEN + GENL_HDRLEN)
 		return;
-	names = names_of_command(genl->cmd);
+	names = genl->cmd <= CYGNET_CMD_MAX ? command_names[genl->cmd] : NULL;
 	if (attrs[NLMSGERR_ATTR_OFFS])
 		locate_attr(err, request, names,
 			    extack_u32(attrs[NLMSGERR_ATTR_OFFS]));

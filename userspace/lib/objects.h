@@ -136,7 +136,7 @@ void kernel_policy_encode(struct nlmsghdr *nlh,
 bool kernel_policy_decode(struct kernel_policy *policy,
 			  const struct nlmsghdr *nlh);
 
-/* "rx-replay-old", and what it means in a sentence; NULL beyond the last. */
+/* "rx-replay-old", and what it means in a sentence. */
 const char *kernel_drop_name(u32 reason);
 const char *kernel_drop_meaning(u32 reason);
 /* "in", "protect", "tunnel", "soft", …; "?" beyond the last. */
