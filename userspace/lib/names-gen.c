@@ -12,14 +12,6 @@ const struct drop_words drop_words[KERNEL_DROPS] = {
 		"rx-no-sa",
 		"UDP-encapsulated ESP whose SPI nobody here holds",
 	},
-	[CYGNET_DROP_RX_CHECKSUM] = {
-		"rx-checksum",
-		"UDP-encapsulated ESP with a wrong UDP checksum",
-	},
-	[CYGNET_DROP_RX_CONNTRACK] = {
-		"rx-conntrack",
-		"Connection tracking refused the UDP datagram",
-	},
 	[CYGNET_DROP_RX_SA_DEAD] = {
 		"rx-sa-dead",
 		"The SA has expired (hard lifetime) or is being deleted",
@@ -55,10 +47,6 @@ const struct drop_words drop_words[KERNEL_DROPS] = {
 	[CYGNET_DROP_RX_INNER] = {
 		"rx-inner",
 		"The inner packet is malformed",
-	},
-	[CYGNET_DROP_RX_ECN] = {
-		"rx-ecn",
-		"Congestion marked outside, no ECN inside (RFC 6040 section 4.2)",
 	},
 	[CYGNET_DROP_RX_NO_POLICY] = {
 		"rx-no-policy",
@@ -130,12 +118,14 @@ const char *const direction_words[] = {
 	[CYGNET_DIRECTION_IN] = "in",
 	[CYGNET_DIRECTION_OUT] = "out",
 };
+
 const size_t direction_words_count = ARRAY_SIZE(direction_words);
 
 const char *const mode_words[] = {
 	[CYGNET_MODE_TUNNEL] = "tunnel",
 	[CYGNET_MODE_TRANSPORT] = "transport",
 };
+
 const size_t mode_words_count = ARRAY_SIZE(mode_words);
 
 const char *const action_words[] = {
@@ -143,6 +133,7 @@ const char *const action_words[] = {
 	[CYGNET_ACTION_BYPASS] = "bypass",
 	[CYGNET_ACTION_DISCARD] = "discard",
 };
+
 const size_t action_words_count = ARRAY_SIZE(action_words);
 
 const char *const expiry_words[] = {
@@ -150,6 +141,7 @@ const char *const expiry_words[] = {
 	[CYGNET_EXPIRY_HARD] = "hard",
 	[CYGNET_EXPIRY_SEQUENCE] = "sequence",
 };
+
 const size_t expiry_words_count = ARRAY_SIZE(expiry_words);
 
 static const char *const lifetime_attrs[] = {
