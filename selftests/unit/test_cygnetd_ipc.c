@@ -161,7 +161,8 @@ static int count_fds(void)
 
 static void test_descriptors(void **state)
 {
-	int fds[IPC_FDS_MAX] = { 0, 1, 2 }, n = IPC_FDS_MAX;
+	int fds[IPC_FDS_MAX] = { ends[0], ends[1], ends[0] };
+	int n = IPC_FDS_MAX;
 	int before = count_fds();
 
 	sent.im_type = IPC_SOCKETS;
@@ -177,7 +178,7 @@ static void test_descriptors(void **state)
 /* Descriptors that nobody asked for are closed, not kept. */
 static void test_unwanted_descriptors(void **state)
 {
-	int fds[IPC_FDS_MAX] = { 0, 1, 2 }, n;
+	int fds[IPC_FDS_MAX] = { ends[0], ends[1] }, n;
 	int before = count_fds();
 
 	sent.im_type = IPC_CONN_UP;

@@ -111,7 +111,7 @@ static struct conf *conf;
 static struct keys *keys;
 static struct keeper keeper;
 static struct ipc_msg answer;
-static char folder[] = "/tmp/cygnet-keeper-XXXXXX";
+static char folder[32];
 
 static void write_psk(const char *psk)
 {
@@ -132,6 +132,7 @@ static int begin(void **state)
 	char path[64];
 
 	assert_true(crypto_init());
+	strcpy(folder, "/tmp/cygnet-keeper-XXXXXX");
 	assert_non_null(mkdtemp(folder));
 	write_psk("secret\n");
 	snprintf(path, sizeof(path), "%s/cygnet.conf", folder);
