@@ -201,7 +201,3 @@ const struct genl_ops cygnet_nl_ops[11] = {
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 };
-
-static const struct genl_multicast_group cygnet_nl_mcgrps[] = {
-	[CYGNET_NLGRP_EVENTS] = { "events", },
-};

@@ -60,6 +60,8 @@ enum cygnet_expiry {
  *   an SA was found), per device and per network namespace.
  * @CYGNET_DROP_RX_SHORT: Shorter than the ESP header, IV and ICV need.
  * @CYGNET_DROP_RX_NO_SA: UDP-encapsulated ESP whose SPI nobody here holds.
+ * @CYGNET_DROP_RX_CHECKSUM: UDP-encapsulated ESP with a wrong UDP checksum.
+ * @CYGNET_DROP_RX_CONNTRACK: Connection tracking refused the UDP datagram.
  * @CYGNET_DROP_RX_SA_DEAD: The SA has expired (hard lifetime) or is being
  *   deleted.
  * @CYGNET_DROP_RX_ENDPOINT: The outer destination is not that of the SA.
@@ -73,6 +75,8 @@ enum cygnet_expiry {
  * @CYGNET_DROP_RX_DUMMY: Dummy packet (next header 59, RFC 4303 2.6),
  *   discarded as meant.
  * @CYGNET_DROP_RX_INNER: The inner packet is malformed.
+ * @CYGNET_DROP_RX_ECN: Congestion marked outside, no ECN inside (RFC 6040
+ *   section 4.2).
  * @CYGNET_DROP_RX_NO_POLICY: The policy that the SA belongs to does not exist
  *   any more.
  * @CYGNET_DROP_RX_SELECTOR: The inner packet is outside the selectors (RFC
@@ -98,8 +102,10 @@ enum cygnet_expiry {
  * @CYGNET_DROP_TX_MEMORY: Out of memory.
  */
 enum cygnet_drop {
-	CYGNET_DROP_RX_SHORT,
+	CYGNET_DROP_RX_SHORT = 1,
 	CYGNET_DROP_RX_NO_SA,
+	CYGNET_DROP_RX_CHECKSUM,
+	CYGNET_DROP_RX_CONNTRACK,
 	CYGNET_DROP_RX_SA_DEAD,
 	CYGNET_DROP_RX_ENDPOINT,
 	CYGNET_DROP_RX_REPLAY_OLD,
@@ -109,6 +115,7 @@ enum cygnet_drop {
 	CYGNET_DROP_RX_NEXT_HEADER,
 	CYGNET_DROP_RX_DUMMY,
 	CYGNET_DROP_RX_INNER,
+	CYGNET_DROP_RX_ECN,
 	CYGNET_DROP_RX_NO_POLICY,
 	CYGNET_DROP_RX_SELECTOR,
 	CYGNET_DROP_RX_DEVICE,
@@ -125,6 +132,10 @@ enum cygnet_drop {
 	CYGNET_DROP_TX_LOOP,
 	CYGNET_DROP_TX_CRYPTO,
 	CYGNET_DROP_TX_MEMORY,
+
+	/* private: */
+	__CYGNET_DROP_MAX,
+	CYGNET_DROP_MAX = (__CYGNET_DROP_MAX - 1)
 };
 
 enum {
