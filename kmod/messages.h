@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What stands on the wire.
+ */
+#ifndef _CYGNET_MESSAGES_H
+#define _CYGNET_MESSAGES_H
+
+#include <linux/build_bug.h>
+#include <linux/types.h>
+
+/* RFC 4303 section 2 with the 8-byte IV of RFC 4106 and RFC 7634. */
+struct cyg_esp_header {
+	__be32 spi;
+	__be32 sequence;
+	__be64 iv;
+} __packed;
+
+static_assert(sizeof(struct cyg_esp_header) == 16);
+
+/* Follows payload and padding. */
+struct cyg_esp_trailer {
+	u8 pad_length;
+	u8 next_header;
+};
+
+#endif /* _CYGNET_MESSAGES_H */
