@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Encapsulating Security Payload, tunnel mode (RFC 4303, 4106, 7634).
+ */
+#include <crypto/aead.h>
+#include <linux/skbuff.h>
+#include <linux/tcp.h>
+#include <net/ip.h>
+#include <net/sock.h>
+
+#include "cygnet.h"
+
+static void set_aad(struct cyg_crypt *crypt, const struct cyg_sa *sa)
+{
+	__be32 *word = crypt->aad;
+
+	*word++ = sa->key.spi;
+	if (sa->esn)
+		*word++ = htonl(upper_32_bits(crypt->sequence));
+	*word++ = htonl(lower_32_bits(crypt->sequence));
+	memcpy(word, &crypt->iv, sizeof(crypt->iv));
+	word += sizeof(crypt->iv) / sizeof(*word);
+	crypt->aad_len = (u8 *)word - (u8 *)crypt->aad;
+}
+
+/**
+ * trailer_len - what follows the inner packet
+ * @skb: decrypted
+ * @next_header: what the trailer says
+ *
+ * Return: length of padding and trailer, 0 if they are malformed
+ */
+static u32 trailer_len(const struct sk_buff *skb, u8 *next_header)
+{
+	const struct cyg_esp_trailer *trailer;
+	const u8 *padding;
+	u32 len, i;
+
+	trailer = (void *)skb_tail_pointer(skb) - sizeof(*trailer);
+	len = trailer->pad_length + sizeof(*trailer);
+	if (len > skb->len)
+		return 0;
+	padding = (u8 *)trailer - trailer->pad_length;
+	for (i = 0; i < trailer->pad_length; i++)
+		if (padding[i] != i + 1)
+			return 0;
+	*next_header = trailer->next_header;
+	return len;
+}
+
+/* From here on the packet is known to come from the peer. */
+static enum cygnet_drop accept(struct cyg_crypt *crypt)
+{
+	struct cyg_sa *sa = crypt->sa;
+	struct sk_buff *skb = crypt->skb;
+	enum cygnet_drop reason;
+	u8 next_header;
+	u32 trailer;
+
+	trailer = trailer_len(skb, &next_header);
+	reason = cyg_sadb_commit(sa, crypt->sequence, skb->len - trailer);
+	if (reason)
+		return reason;
+	if (!trailer)
+		return CYGNET_DROP_RX_PADDING;
+	__skb_trim(skb, skb->len - trailer);
+	return cyg_input_deliver(sa, skb, next_header, crypt->dsfield);
+}
+
+static void decrypted(struct cyg_crypt *crypt, int err)
+{
+	enum cygnet_drop reason;
+
+	rcu_read_lock();
+	if (err)
+		reason = err == -EBADMSG ? CYGNET_DROP_RX_AUTH :
+					   CYGNET_DROP_RX_CRYPTO;
+	else
+		reason = accept(crypt);
+	if (reason) {
+		cyg_stats_drop_sa(reason, crypt->sa);
+		cyg_stats_free_skb(crypt->skb, reason);
+	}
+	rcu_read_unlock();
+	cyg_crypt_free(crypt);
+}
+
+/* Entries that skb_to_sgvec() may need. */
+static unsigned int count_segments(const struct sk_buff *skb)
+{
+	unsigned int count = 1 + skb_shinfo(skb)->nr_frags;
+	const struct sk_buff *part;
+
+	skb_walk_frags(skb, part)
+		count += count_segments(part);
+	return count;
+}
+
+/* @len bytes at @offset, ICV included, into a new linear buffer. */
+static enum cygnet_drop gather(struct cyg_crypt *crypt, struct sk_buff *skb,
+			       u32 offset, u32 len)
+{
+	u32 plain = len - crypt->sa->alg->icv;
+
+	crypt->skb = netdev_alloc_skb(NULL, plain);
+	if (!crypt->skb)
+		return CYGNET_DROP_RX_MEMORY;
+	sg_set_buf(&crypt->dst[1], skb_put(crypt->skb, plain), plain);
+	if (skb_to_sgvec(skb, crypt->src + 1, offset, len) < 0) {
+		kfree_skb(crypt->skb);
+		return CYGNET_DROP_RX_CRYPTO;
+	}
+	crypt->source = skb_get(skb);
+	return 0;
+}
+
+/**
+ * cyg_esp_input - decrypt a packet
+ * @sa: inbound
+ * @skb: holds the packet; only read
+ * @offset: of the ESP header
+ * @len: from there
+ * @dsfield: outer DSCP and ECN
+ *
+ * Call under rcu_read_lock() with BH off.
+ *
+ * Return: 0, or why the packet is not even looked into
+ */
+enum cygnet_drop cyg_esp_input(struct cyg_sa *sa, struct sk_buff *skb,
+			       u32 offset, u32 len, u8 dsfield)
+{
+	struct cyg_esp_header header;
+	struct cyg_crypt *crypt;
+	enum cygnet_drop reason;
+	u64 sequence;
+
+	if (len < sizeof(header) + sizeof(struct cyg_esp_trailer) + sa->alg->icv ||
+	    skb_copy_bits(skb, offset, &header, sizeof(header)))
+		return CYGNET_DROP_RX_SHORT;
+	reason = cyg_sadb_precheck(sa, ntohl(header.sequence), &sequence);
+	if (reason)
+		return reason;
+	crypt = cyg_crypt_new(sa, count_segments(skb));
+	if (!crypt)
+		return READ_ONCE(sa->dead) ? CYGNET_DROP_RX_SA_DEAD :
+					     CYGNET_DROP_RX_MEMORY;
+	crypt->sequence = sequence;
+	crypt->dsfield = dsfield;
+	crypt->iv = header.iv;
+	crypt->done = decrypted;
+	set_aad(crypt, sa);
+	offset += sizeof(header);
+	len -= sizeof(header);
+	reason = gather(crypt, skb, offset, len);
+	if (reason) {
+		cyg_crypt_free(crypt);
+		return reason;
+	}
+	cyg_crypt_decrypt(crypt, len);
+	return 0;
+}
+
+static void encrypted(struct cyg_crypt *crypt, int err)
+{
+	struct cyg_sa *sa = crypt->sa;
+	struct net_device *dev;
+
+	rcu_read_lock();
+	dev = rcu_dereference(sa->policy->dev);
+	if (err || !dev) {
+		enum cygnet_drop reason = err ? CYGNET_DROP_TX_CRYPTO :
+						CYGNET_DROP_TX_NO_POLICY;
+
+		cyg_stats_drop(reason, sa->cn, dev, sa);
+		cyg_stats_free_skb(crypt->skb, reason);
+	} else if (cyg_encap_send(sa, crypt->skb, crypt->dsfield)) {
+		DEV_STATS_INC(dev, tx_errors);
+	} else {
+		dev_sw_netstats_tx_add(dev, 1, crypt->inner_len);
+	}
+	rcu_read_unlock();
+	cyg_crypt_free(crypt);
+}
+
+/*
+ * Let the new packet count against the sender's socket in place of the old
+ * one, so that its limits still push back. Only where the destructor gives
+ * back what was charged to sk_wmem_alloc: sock_wfree, or TCP's own.
+ */
+static void inherit_owner(struct sk_buff *to, struct sk_buff *from)
+{
+	struct sock *sk = from->sk;
+
+	if (!sk || !sk_fullsock(sk) ||
+	    (from->destructor != sock_wfree &&
+	     (!sk_is_tcp(sk) || !from->destructor ||
+	      from->destructor == sock_efree || from->destructor == sock_edemux)))
+		return;
+	refcount_add(to->truesize, &sk->sk_wmem_alloc);
+	if (refcount_sub_and_test(from->truesize, &sk->sk_wmem_alloc))
+		WARN_ON_ONCE(1);
+	swap(to->sk, from->sk);
+	swap(to->destructor, from->destructor);
+}
+
+/* Padding to a multiple of 4, pad length, next header (RFC 4303 section 2.4). */
+static void put_trailer(struct sk_buff *skb, u8 family)
+{
+	u8 pad = -(skb->len + sizeof(struct cyg_esp_trailer)) & 3;
+	u8 i;
+
+	for (i = 1; i <= pad; i++)
+		skb_put_u8(skb, i);
+	skb_put_u8(skb, pad);
+	skb_put_u8(skb, family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6);
+}
+
+/* The plaintext, trailed, with room for all headers and the ICV. */
+static struct sk_buff *plain_copy(struct cyg_sa *sa, struct sk_buff *skb,
+				  const struct cyg_flow *flow,
+				  const struct dst_entry *dst)
+{
+	u32 headroom = LL_RESERVED_SPACE(dst->dev) + dst->header_len +
+		       CYG_OVERHEAD_MAX;
+	struct sk_buff *copy;
+
+	copy = alloc_skb(headroom + skb->len + sizeof(struct cyg_esp_trailer) + 3 +
+			 sa->alg->icv, GFP_ATOMIC | __GFP_NOWARN);
+	if (!copy)
+		return NULL;
+	skb_reserve(copy, headroom);
+	/* Completes the checksum on the way, if that was left to us. */
+	skb_copy_and_csum_dev(skb, skb_put(copy, skb->len));
+	put_trailer(copy, flow->family);
+	copy->priority = skb->priority;
+	return copy;
+}
+
+/**
+ * cyg_esp_output - encrypt a packet and send it
+ * @sa: outbound
+ * @skb: from the inner IP header; the caller's to free
+ * @flow: what it is
+ * @dst: route to the remote endpoint; taken unless refused
+ *
+ * Call under rcu_read_lock() with BH off.
+ *
+ * Return: 0, or why it was refused
+ */
+enum cygnet_drop cyg_esp_output(struct cyg_sa *sa, struct sk_buff *skb,
+				const struct cyg_flow *flow,
+				struct dst_entry *dst)
+{
+	struct cyg_esp_header *header;
+	struct cyg_crypt *crypt;
+	enum cygnet_drop reason;
+	struct sk_buff *copy;
+	u32 len;
+
+	crypt = cyg_crypt_new(sa, 0);
+	if (!crypt)
+		return READ_ONCE(sa->dead) ? CYGNET_DROP_TX_SA_DEAD :
+					     CYGNET_DROP_TX_MEMORY;
+	copy = plain_copy(sa, skb, flow, dst);
+	if (!copy) {
+		reason = CYGNET_DROP_TX_MEMORY;
+		goto free_crypt;
+	}
+	reason = cyg_sadb_next_sequence(sa, flow->length, &crypt->sequence);
+	if (reason)
+		goto free_copy;
+	crypt->skb = copy;
+	crypt->inner_len = flow->length;
+	crypt->dsfield = flow->dsfield;
+	crypt->iv = cpu_to_be64(crypt->sequence) ^ sa->iv_salt;
+	crypt->done = encrypted;
+	set_aad(crypt, sa);
+
+	len = copy->len;
+	skb_put(copy, sa->alg->icv);
+	sg_set_buf(&crypt->dst[1], copy->data, copy->len);
+	header = skb_push(copy, sizeof(*header));
+	header->spi = sa->key.spi;
+	header->sequence = htonl(lower_32_bits(crypt->sequence));
+	header->iv = crypt->iv;
+	inherit_owner(copy, skb);
+	skb_dst_set(copy, dst);
+	cyg_crypt_encrypt(crypt, len);
+	return 0;
+
+free_copy:
+	kfree_skb(copy);
+free_crypt:
+	cyg_crypt_free(crypt);
+	return reason;
+}

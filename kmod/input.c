@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Receiving: from the wire to an SA, and from an SA to the device.
+ *
+ * Kernel xfrm works beside us: what is not ours gets -EINVAL, untouched but
+ * for pskb_may_pull(), and goes on to the next handler.
+ */
+#include <linux/skbuff.h>
+#include <net/inet_ecn.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+#include <net/xfrm.h>
+
+#include "cygnet.h"
+
+/**
+ * cyg_input_claims - is a packet of that SPI for us?
+ * @cn: namespace
+ * @skb: the packet
+ * @spi: its SPI
+ * @dst: its outer destination
+ * @family: of @dst
+ *
+ * An SPI of ours that came to another address may be kernel xfrm's there.
+ */
+bool cyg_input_claims(struct cyg_net *cn, struct sk_buff *skb, __be32 spi,
+		      const struct cyg_addr *dst, u8 family)
+{
+	bool exact;
+
+	return cyg_sadb_input(cn, IPPROTO_ESP, spi, dst, family, &exact) &&
+	       (exact || !cyg_ipaddr_xfrm_holds(cn->net, skb->mark, dst, spi,
+						IPPROTO_ESP, family));
+}
+
+/**
+ * cyg_input_packet - take an ESP packet that cyg_input_claims()
+ * @cn: namespace
+ * @skb: holds it; only read, and the caller's to free
+ * @offset: of the ESP header
+ * @len: from there
+ * @dst: outer destination
+ * @family: of @dst
+ * @dsfield: outer DSCP and ECN
+ */
+void cyg_input_packet(struct cyg_net *cn, struct sk_buff *skb, u32 offset,
+		      u32 len, const struct cyg_addr *dst, u8 family, u8 dsfield)
+{
+	enum cygnet_drop reason;
+	struct cyg_sa *sa;
+	bool exact;
+	__be32 spi;
+
+	if (len < sizeof(spi) || skb_copy_bits(skb, offset, &spi, sizeof(spi))) {
+		cyg_stats_drop(CYGNET_DROP_RX_SHORT, cn, NULL, NULL);
+		return;
+	}
+	sa = cyg_sadb_input(cn, IPPROTO_ESP, spi, dst, family, &exact);
+	if (!sa) {
+		cyg_stats_drop(CYGNET_DROP_RX_NO_SA, cn, NULL, NULL);
+		return;
+	}
+	reason = exact ? cyg_esp_input(sa, skb, offset, len, dsfield) :
+			 CYGNET_DROP_RX_ENDPOINT;
+	if (reason)
+		cyg_stats_drop_sa(reason, sa);
+}
+
+/* @skb is at its ESP header. */
+static int receive(struct sk_buff *skb, u8 family)
+{
+	struct cyg_net *cn = cyg_net(dev_net(skb->dev));
+	struct cyg_addr dst;
+	u8 dsfield;
+
+	if (!pskb_may_pull(skb, sizeof(struct ip_esp_hdr)))
+		return -EINVAL;
+	cyg_ipaddr_outer(skb, family, &dst, &dsfield);
+	if (!cyg_input_claims(cn, skb, ((struct ip_esp_hdr *)skb->data)->spi, &dst,
+			      family))
+		return -EINVAL;
+	cyg_input_packet(cn, skb, 0, skb->len, &dst, family, dsfield);
+	consume_skb(skb);
+	return 0;
+}
+
+static int native4_rcv(struct sk_buff *skb)
+{
+	return receive(skb, 4);
+}
+
+static int native6_rcv(struct sk_buff *skb)
+{
+	return receive(skb, 6);
+}
+
+/*
+ * From a UDP_ENCAP socket. What we refuse still goes on to kernel xfrm,
+ * so that the counter says no more than it can know.
+ */
+static int receive_encap(struct sk_buff *skb, int protocol, u8 family)
+{
+	struct cyg_net *cn = cyg_net(dev_net(skb->dev));
+	struct cyg_addr dst;
+	__be32 spi;
+	u8 dsfield;
+
+	if (protocol != IPPROTO_ESP || !receive(skb, family))
+		return protocol == IPPROTO_ESP ? 0 : -EINVAL;
+	cyg_ipaddr_outer(skb, family, &dst, &dsfield);
+	if (!skb_copy_bits(skb, 0, &spi, sizeof(spi)) &&
+	    !cyg_ipaddr_xfrm_holds(cn->net, skb->mark, &dst, spi, IPPROTO_ESP, family))
+		cyg_stats_drop(CYGNET_DROP_RX_NO_SA, cn, NULL, NULL);
+	return -EINVAL;
+}
+
+static int encap4_rcv(struct sk_buff *skb, int protocol, __be32 spi, int type)
+{
+	return receive_encap(skb, protocol, 4);
+}
+
+static int encap6_rcv(struct sk_buff *skb, int protocol, __be32 spi, int type)
+{
+	return receive_encap(skb, protocol, 6);
+}
+
+/* Called for packets that kernel xfrm has decrypted: go on to its owner. */
+static int not_ours(struct sk_buff *skb, int err)
+{
+	return 1;
+}
+
+/* ICMP about ESP is not looked at yet: leave it to the next handler. */
+static int err4(struct sk_buff *skb, u32 info)
+{
+	return -ENOENT;
+}
+
+static int err6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
+		u8 code, int offset, __be32 info)
+{
+	return -ENOENT;
+}
+
+/* Ahead of vti (100), xfrm interfaces (10) and esp4 (0). */
+static struct xfrm4_protocol esp4 = {
+	.handler = native4_rcv,
+	.input_handler = encap4_rcv,
+	.cb_handler = not_ours,
+	.err_handler = err4,
+	.priority = 200,
+};
+
+static struct xfrm6_protocol esp6 = {
+	.handler = native6_rcv,
+	.input_handler = encap6_rcv,
+	.cb_handler = not_ours,
+	.err_handler = err6,
+	.priority = 200,
+};
+
+/**
+ * cyg_input_init - start to receive protocol 50
+ */
+int cyg_input_init(void)
+{
+	int err;
+
+	err = xfrm4_protocol_register(&esp4, IPPROTO_ESP);
+	if (err)
+		return err;
+	err = xfrm6_protocol_register(&esp6, IPPROTO_ESP);
+	if (err)
+		xfrm4_protocol_deregister(&esp4, IPPROTO_ESP);
+	return err;
+}
+
+/**
+ * cyg_input_uninit - stop to receive
+ *
+ * Waits until nobody is in our handlers.
+ */
+void cyg_input_uninit(void)
+{
+	xfrm6_protocol_deregister(&esp6, IPPROTO_ESP);
+	xfrm4_protocol_deregister(&esp4, IPPROTO_ESP);
+}
+
+/**
+ * cyg_input_deliver - give a decrypted packet to its device
+ * @sa: inbound, whose packet it is
+ * @skb: linear, from the inner IP header; taken unless refused
+ * @next_header: what the ESP trailer says
+ * @dsfield: outer DSCP and ECN
+ *
+ * Call under rcu_read_lock() with BH off.
+ *
+ * Return: 0, or why it was refused
+ */
+enum cygnet_drop cyg_input_deliver(struct cyg_sa *sa, struct sk_buff *skb,
+				   u8 next_header, u8 dsfield)
+{
+	struct net_device *dev = rcu_dereference(sa->policy->dev);
+	struct cyg_device *cyg;
+	struct cyg_flow flow;
+
+	if (!dev)
+		return CYGNET_DROP_RX_NO_POLICY;
+	if (!(dev->flags & IFF_UP))
+		return CYGNET_DROP_RX_DEVICE;
+	if (next_header == IPPROTO_NONE)
+		return CYGNET_DROP_RX_DUMMY;
+	if (next_header != IPPROTO_IPIP && next_header != IPPROTO_IPV6)
+		return CYGNET_DROP_RX_NEXT_HEADER;
+	if (!cyg_flow_parse(&flow, skb->data, skb->len, skb->len, true) ||
+	    flow.family != (next_header == IPPROTO_IPIP ? 4 : 6))
+		return CYGNET_DROP_RX_INNER;
+	if (!cyg_spd_admits(sa->policy, &flow))
+		return CYGNET_DROP_RX_SELECTOR;
+
+	/* What follows the inner packet is traffic flow padding. */
+	skb_trim(skb, flow.length);
+	skb_reset_mac_header(skb);
+	skb_reset_network_header(skb);
+	skb->protocol = flow.family == 4 ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
+	if (INET_ECN_decapsulate(skb, dsfield, flow.dsfield) > 1)
+		return CYGNET_DROP_RX_ECN;
+	cyg = netdev_priv(dev);
+	skb->dev = dev;
+	dev_sw_netstats_rx_add(dev, skb->len);
+	gro_cells_receive(&cyg->gro_cells, skb);
+	return 0;
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sending: from the device to an SA. Nothing leaves but through one.
+ */
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+
+#include "cygnet.h"
+
+/* Will skb_copy_and_csum_dev() find what it takes for granted? */
+static bool checksum_in_range(const struct sk_buff *skb)
+{
+	int start = skb_checksum_start_offset(skb);
+
+	return skb->ip_summed != CHECKSUM_PARTIAL ||
+	       (start >= 0 && start <= (int)skb_headlen(skb) &&
+		start + skb->csum_offset + sizeof(__sum16) <= skb->len);
+}
+
+/* Trusts nothing: tc and packet sockets hand over whatever they like. */
+static bool parse(struct sk_buff *skb, struct cyg_flow *flow)
+{
+	if (skb_is_gso(skb) ||
+	    !pskb_may_pull(skb, min_t(u32, skb->len, CYG_FLOW_PEEK)))
+		return false;
+	skb_reset_network_header(skb);
+	if (!cyg_flow_parse(flow, skb->data, skb_headlen(skb), skb->len, false))
+		return false;
+	/* The ICMP that we may answer with looks at it. */
+	skb->protocol = flow->family == 4 ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
+	return !pskb_trim(skb, flow->length) && checksum_in_range(skb);
+}
+
+static enum cygnet_drop route_error(long err)
+{
+	return err == -ELOOP ? CYGNET_DROP_TX_LOOP : CYGNET_DROP_TX_NO_ROUTE;
+}
+
+static enum cygnet_drop protect(struct cyg_policy *policy, struct sk_buff *skb,
+				struct net_device *dev,
+				const struct cyg_flow *flow, struct cyg_sa **used)
+{
+	struct cyg_sa *sa = rcu_dereference(policy->sa);
+	enum cygnet_drop reason;
+	struct dst_entry *dst;
+
+	if (!sa) {
+		cyg_netlink_acquire(policy, dev, flow);
+		return CYGNET_DROP_TX_NO_SA;
+	}
+	*used = sa;
+	dst = cyg_ipaddr_route(sa);
+	if (IS_ERR(dst))
+		return route_error(PTR_ERR(dst));
+	reason = cyg_esp_output(sa, skb, flow, dst);
+	if (reason)
+		dst_release(dst);
+	return reason;
+}
+
+static enum cygnet_drop transmit(struct cyg_device *cyg, struct sk_buff *skb,
+				 struct cyg_sa **used)
+{
+	struct net_device *dev = cyg->dev;
+	struct cyg_policy *policy;
+	struct cyg_flow flow;
+	u8 action;
+
+	if (!parse(skb, &flow))
+		return CYGNET_DROP_TX_MALFORMED;
+	policy = cyg_spd_lookup(cyg, &flow, &action);
+	if (!policy || action != CYGNET_ACTION_PROTECT) {
+		cyg_ipaddr_prohibited(skb, &flow);
+		return policy ? CYGNET_DROP_TX_DISCARD : CYGNET_DROP_TX_NO_POLICY;
+	}
+	if (flow.length > dev->mtu) {
+		cyg_ipaddr_too_big(skb, &flow, dev->mtu);
+		return CYGNET_DROP_TX_TOO_BIG;
+	}
+	return protect(policy, skb, dev, &flow, used);
+}
+
+/**
+ * cyg_output_xmit - protect a packet and send it
+ * @cyg: the device it was sent to
+ * @skb: from its inner IP header; taken
+ *
+ * Call under RCU with BH off.
+ */
+void cyg_output_xmit(struct cyg_device *cyg, struct sk_buff *skb)
+{
+	struct cyg_net *cn = cyg_net(dev_net(cyg->dev));
+	enum cygnet_drop reason;
+	struct cyg_sa *sa = NULL;
+
+	rcu_read_lock();
+	reason = transmit(cyg, skb, &sa);
+	if (reason)
+		cyg_stats_drop(reason, cn, cyg->dev, sa);
+	rcu_read_unlock();
+	cyg_stats_free_skb(skb, reason);
+}
