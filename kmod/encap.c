@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * UDP encapsulation (RFC 3948).
+ *
+ * Datagrams to a registered port are taken in LOCAL_IN behind the firewall, so
+ * that ESP flows whether or not a daemon holds the port's socket. Whatever is
+ * not plainly ours passes on to that socket, whose stock UDP_ENCAP leads back
+ * to input.c.
+ */
+#include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
+#include <linux/udp.h>
+#include <net/ipv6.h>
+#include <net/netfilter/nf_conntrack.h>
+
+#include "cygnet.h"
+
+/**
+ * struct datagrams - one UDP datagram, or a super-packet of many
+ * @offset: of the payload
+ * @len: of all payloads
+ * @size: of each but the last
+ */
+struct datagrams {
+	u32 offset, len, size;
+};
+
+/* Super-packets, fraglists too, have one UDP header and then all payloads. */
+static bool measure(const struct sk_buff *skb, u32 at, const struct udphdr *udp,
+		    struct datagrams *d)
+{
+	u32 len = ntohs(udp->len);
+
+	d->offset = at + sizeof(*udp);
+	if (skb_is_gso(skb)) {
+		d->len = skb->len - d->offset;
+		d->size = skb_shinfo(skb)->gso_size;
+		return d->len && skb_shinfo(skb)->gso_type &
+				 (SKB_GSO_UDP_L4 | SKB_GSO_FRAGLIST);
+	}
+	d->len = len > sizeof(*udp) ? len - sizeof(*udp) : 0;
+	d->size = d->len;
+	return d->len && len == skb->len - at;
+}
+
+static bool is_keepalive(const struct sk_buff *skb, const struct datagrams *d)
+{
+	u8 byte;
+
+	return d->len == 1 && !skb_copy_bits(skb, d->offset, &byte, 1) &&
+	       byte == 0xff;
+}
+
+/* All or nothing: IKE among ESP sends the whole super-packet to the socket. */
+static bool is_ours(struct cyg_net *cn, struct sk_buff *skb,
+		    const struct datagrams *d, const struct cyg_addr *dst,
+		    u8 family)
+{
+	__be32 spi, last = 0;
+	u32 at;
+
+	for (at = 0; at < d->len; at += d->size) {
+		if (skb_copy_bits(skb, d->offset + at, &spi, sizeof(spi)))
+			return false;
+		if (spi == last)
+			continue;
+		if (!spi || !cyg_input_claims(cn, skb, spi, dst, family))
+			return false;
+		last = spi;
+	}
+	return true;
+}
+
+/*
+ * Without its confirmation the datagram's connection would be forgotten, and
+ * each one new to a stateful firewall.
+ */
+static bool confirm_conntrack(struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_NF_CONNTRACK)
+	struct nf_conntrack *nfct = skb_nfct(skb);
+	const struct nf_ct_hook *hook;
+
+	if (!nfct || nf_ct_is_confirmed(container_of(nfct, struct nf_conn, ct_general)))
+		return true;
+	hook = rcu_dereference(nf_ct_hook);
+	return hook && hook->confirm(skb) == NF_ACCEPT;
+#else
+	return true;
+#endif
+}
+
+static enum cygnet_drop verify(struct sk_buff *skb, u32 at,
+			       const struct udphdr *udp, u8 pf)
+{
+	if (udp->check && nf_checksum(skb, NF_INET_LOCAL_IN, at, IPPROTO_UDP, pf))
+		return CYGNET_DROP_RX_CHECKSUM;
+	if (!confirm_conntrack(skb))
+		return CYGNET_DROP_RX_CONNTRACK;
+	return 0;
+}
+
+static unsigned int local_in(struct sk_buff *skb, const struct nf_hook_state *state,
+			     u32 at, u8 family)
+{
+	struct cyg_net *cn = cyg_net(state->net);
+	const struct udphdr *udp;
+	enum cygnet_drop reason;
+	struct cyg_addr dst;
+	struct datagrams d;
+	struct udphdr _udp;
+	bool keepalive;
+	u8 dsfield;
+	u32 done;
+
+	udp = skb_header_pointer(skb, at, sizeof(_udp), &_udp);
+	if (!udp || !xa_load(&cn->ports, ntohs(udp->dest)) ||
+	    !measure(skb, at, udp, &d))
+		return NF_ACCEPT;
+	cyg_ipaddr_outer(skb, family, &dst, &dsfield);
+	keepalive = is_keepalive(skb, &d);
+	if (!keepalive && !is_ours(cn, skb, &d, &dst, family))
+		return NF_ACCEPT;
+
+	reason = verify(skb, at, udp, state->pf);
+	if (reason)
+		cyg_stats_drop(reason, cn, NULL, NULL);
+	else if (!keepalive)
+		for (done = 0; done < d.len; done += d.size)
+			cyg_input_packet(cn, skb, d.offset + done,
+					 min(d.size, d.len - done), &dst,
+					 family, dsfield);
+	cyg_stats_free_skb(skb, reason);
+	return NF_STOLEN;
+}
+
+static unsigned int local_in4(void *priv, struct sk_buff *skb,
+			      const struct nf_hook_state *state)
+{
+	if (ip_hdr(skb)->protocol != IPPROTO_UDP)
+		return NF_ACCEPT;
+	return local_in(skb, state, ip_hdrlen(skb), 4);
+}
+
+/* Behind hop-by-hop options at most: other extensions are not parsed yet. */
+static unsigned int local_in6(void *priv, struct sk_buff *skb,
+			      const struct nf_hook_state *state)
+{
+	if (skb_network_header(skb)[IP6CB(skb)->nhoff] != IPPROTO_UDP)
+		return NF_ACCEPT;
+	return local_in(skb, state, skb_transport_offset(skb), 6);
+}
+
+/* Last but for the confirmation of connections, which does not see us steal. */
+static const struct nf_hook_ops local_in_ops[] = {
+	{
+		.hook = local_in4,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_LOCAL_IN,
+		.priority = INT_MAX - 1,
+	},
+	{
+		.hook = local_in6,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_LOCAL_IN,
+		.priority = INT_MAX - 1,
+	},
+};
+
+/**
+ * cyg_encap_add_port - take ESP from datagrams to a port
+ * @cn: namespace, locked
+ * @port: UDP port
+ *
+ * Return: -EBUSY if it is registered already, or another error
+ */
+int cyg_encap_add_port(struct cyg_net *cn, __be16 port)
+{
+	int err;
+
+	lockdep_assert_held(&cn->lock);
+	err = xa_insert(&cn->ports, ntohs(port), xa_mk_value(1), GFP_KERNEL);
+	if (err)
+		return err;
+	if (!cn->port_count) {
+		err = nf_register_net_hooks(cn->net, local_in_ops,
+					    ARRAY_SIZE(local_in_ops));
+		if (err) {
+			xa_erase(&cn->ports, ntohs(port));
+			return err;
+		}
+	}
+	cn->port_count++;
+	return 0;
+}
+
+/**
+ * cyg_encap_del_port - leave a port to its socket
+ * @cn: namespace, locked
+ * @port: UDP port
+ *
+ * Return: -ENOENT if it was not registered
+ */
+int cyg_encap_del_port(struct cyg_net *cn, __be16 port)
+{
+	lockdep_assert_held(&cn->lock);
+	if (!xa_erase(&cn->ports, ntohs(port)))
+		return -ENOENT;
+	if (!--cn->port_count)
+		nf_unregister_net_hooks(cn->net, local_in_ops,
+					ARRAY_SIZE(local_in_ops));
+	return 0;
+}
+
+/**
+ * cyg_encap_close - leave all ports
+ * @cn: namespace that is going away; a grace period follows
+ */
+void cyg_encap_close(struct cyg_net *cn)
+{
+	unsigned long port;
+	void *entry;
+
+	mutex_lock(&cn->lock);
+	xa_for_each(&cn->ports, port, entry)
+		cyg_encap_del_port(cn, htons(port));
+	mutex_unlock(&cn->lock);
+}
+
+static void push_udp(struct cyg_sa *sa, struct sk_buff *skb)
+{
+	struct udphdr *udp;
+
+	udp = skb_push(skb, sizeof(*udp));
+	skb_reset_transport_header(skb);
+	udp->source = sa->sport;
+	udp->dest = sa->dport;
+	udp->len = htons(skb->len);
+	udp->check = 0;
+	cyg_ipaddr_udp_checksum(sa, skb);
+}
+
+/**
+ * cyg_encap_send - add UDP if the SA wants it, then IP, and send
+ * @sa: outbound
+ * @skb: from its ESP header, with a dst
+ * @dsfield: DSCP and ECN of the outer header
+ *
+ * Return: 0, or a drop that somebody else counts
+ */
+int cyg_encap_send(struct cyg_sa *sa, struct sk_buff *skb, u8 dsfield)
+{
+	if (!cyg_sa_encapsulated(sa)) {
+		skb_reset_transport_header(skb);
+		return cyg_ipaddr_send(sa, skb, sa->key.protocol, dsfield);
+	}
+	push_udp(sa, skb);
+	return cyg_ipaddr_send(sa, skb, IPPROTO_UDP, dsfield);
+}
+
+/**
+ * cyg_encap_keepalive - send a NAT keepalive (RFC 3948 section 2.3)
+ * @sa: outbound, encapsulated
+ *
+ * Call with BH off. If it cannot be sent, the next one may.
+ */
+void cyg_encap_keepalive(struct cyg_sa *sa)
+{
+	struct dst_entry *dst = cyg_ipaddr_route(sa);
+	struct sk_buff *skb;
+	u32 headroom;
+
+	if (IS_ERR(dst))
+		return;
+	headroom = LL_RESERVED_SPACE(dst->dev) + dst->header_len +
+		   cyg_ipaddr_header_len(sa->family) + sizeof(struct udphdr);
+	skb = alloc_skb(headroom + 1, GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb) {
+		dst_release(dst);
+		return;
+	}
+	skb_reserve(skb, headroom);
+	skb_put_u8(skb, 0xff);
+	skb_dst_set(skb, dst);
+	cyg_encap_send(sa, skb, 0);
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where IPv4 and IPv6 differ: outer headers, routes, ICMP. Nothing else asks.
+ *
+ * Outer packets are sent with a control socket of the namespace as sk, which
+ * marks them as ours for netfilter and asks for the device's MTU rather than
+ * one that somebody's ICMP taught the route. The fragment bit of outer IPv4 is
+ * clear, and outer IPv6 is fragmented here, so that a path narrower than the
+ * device's MTU expects costs fragments rather than packets.
+ */
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <net/icmp.h>
+#include <net/inet_common.h>
+#include <net/inet_ecn.h>
+#include <net/inet_sock.h>
+#include <net/ip.h>
+#include <net/ip6_checksum.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/route.h>
+#include <net/xfrm.h>
+
+#include "cygnet.h"
+
+static struct sock **control(struct cyg_net *cn, u8 family)
+{
+	return &cn->control[family == 6];
+}
+
+/**
+ * cyg_ipaddr_open - make the control sockets
+ * @cn: namespace
+ *
+ * IPv6 may be switched off at boot; then there is no socket, and no route.
+ */
+int cyg_ipaddr_open(struct cyg_net *cn)
+{
+	struct sock *sk;
+	int err;
+
+	err = inet_ctl_sock_create(&sk, PF_INET, SOCK_RAW, IPPROTO_ESP, cn->net);
+	if (err)
+		return err;
+	inet_sk(sk)->pmtudisc = IP_PMTUDISC_INTERFACE;
+	*control(cn, 4) = sk;
+
+	err = inet_ctl_sock_create(&sk, PF_INET6, SOCK_RAW, IPPROTO_ESP, cn->net);
+	if (err == -EAFNOSUPPORT)
+		return 0;
+	if (err) {
+		cyg_ipaddr_close(cn);
+		return err;
+	}
+	inet6_sk(sk)->pmtudisc = IPV6_PMTUDISC_INTERFACE;
+	*control(cn, 6) = sk;
+	return 0;
+}
+
+/**
+ * cyg_ipaddr_close - release the control sockets
+ * @cn: namespace, where nothing is sent any more
+ */
+void cyg_ipaddr_close(struct cyg_net *cn)
+{
+	inet_ctl_sock_destroy(*control(cn, 4));
+	inet_ctl_sock_destroy(*control(cn, 6));
+}
+
+/**
+ * cyg_ipaddr_header_len - of an IP header without options
+ * @family: 4 or 6
+ */
+u32 cyg_ipaddr_header_len(u8 family)
+{
+	return family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+}
+
+/**
+ * cyg_ipaddr_outer - what the outer header of a received packet says
+ * @skb: with its network header set
+ * @family: 4 or 6
+ * @dst: destination
+ * @dsfield: DSCP and ECN
+ */
+void cyg_ipaddr_outer(const struct sk_buff *skb, u8 family,
+		      struct cyg_addr *dst, u8 *dsfield)
+{
+	memset(dst, 0, sizeof(*dst));
+	if (family == 4) {
+		dst->w[0] = ip_hdr(skb)->daddr;
+		*dsfield = ip_hdr(skb)->tos;
+	} else {
+		memcpy(dst, &ipv6_hdr(skb)->daddr, sizeof(*dst));
+		*dsfield = ipv6_get_dsfield(ipv6_hdr(skb));
+	}
+}
+
+/**
+ * cyg_ipaddr_xfrm_holds - does kernel xfrm have an SA of that SPI?
+ * @net: namespace
+ * @mark: of the packet, 0 without one
+ * @dst: destination
+ * @spi: SPI
+ * @protocol: ESP or AH
+ * @family: 4 or 6
+ */
+bool cyg_ipaddr_xfrm_holds(struct net *net, u32 mark, const struct cyg_addr *dst,
+			   __be32 spi, u8 protocol, u8 family)
+{
+	struct xfrm_state *state;
+
+	state = xfrm_state_lookup(net, mark, (const xfrm_address_t *)dst, spi,
+				  protocol, family == 4 ? AF_INET : AF_INET6);
+	if (!state)
+		return false;
+	xfrm_state_put(state);
+	return true;
+}
+
+/* The plain lookups: those with a flow would ask xfrm's policies as well. */
+static struct dst_entry *route4(struct cyg_sa *sa, struct net *net)
+{
+	struct flowi4 fl4 = {
+		.saddr = sa->src.w[0],
+		.daddr = sa->dst.w[0],
+		.flowi4_proto = cyg_sa_encapsulated(sa) ? IPPROTO_UDP :
+							  sa->key.protocol,
+		.fl4_sport = sa->sport,
+		.fl4_dport = sa->dport,
+	};
+	struct rtable *rt;
+
+	rt = __ip_route_output_key(net, &fl4);
+	return IS_ERR(rt) ? ERR_CAST(rt) : &rt->dst;
+}
+
+static struct dst_entry *route6(struct cyg_sa *sa, struct net *net)
+{
+	struct flowi6 fl6 = {
+		.flowi6_proto = cyg_sa_encapsulated(sa) ? IPPROTO_UDP :
+							  sa->key.protocol,
+		.fl6_sport = sa->sport,
+		.fl6_dport = sa->dport,
+	};
+	struct dst_entry *dst;
+	int err;
+
+	memcpy(&fl6.saddr, &sa->src, sizeof(fl6.saddr));
+	memcpy(&fl6.daddr, &sa->dst, sizeof(fl6.daddr));
+	dst = ip6_route_output(net, *control(sa->cn, 6), &fl6);
+	err = dst->error;
+	if (!err)
+		return dst;
+	dst_release(dst);
+	return ERR_PTR(err);
+}
+
+/**
+ * cyg_ipaddr_route - route to the remote endpoint
+ * @sa: outbound
+ *
+ * Call with BH off.
+ *
+ * Return: a dst to be released, or -ELOOP if it leads into a cygnet device,
+ * or another error
+ */
+struct dst_entry *cyg_ipaddr_route(struct cyg_sa *sa)
+{
+	struct net *net = sa->cn->net;
+	struct dst_entry *dst;
+
+	dst = dst_cache_get(&sa->dst_cache);
+	if (dst)
+		return dst;
+	if (!*control(sa->cn, sa->family))
+		return ERR_PTR(-EAFNOSUPPORT);
+	dst = sa->family == 4 ? route4(sa, net) : route6(sa, net);
+	if (IS_ERR(dst))
+		return dst;
+	if (cyg_device_is(dst->dev)) {
+		dst_release(dst);
+		return ERR_PTR(-ELOOP);
+	}
+	if (sa->family == 4)
+		dst_cache_set_ip4(&sa->dst_cache, dst, sa->src.w[0]);
+	else
+		dst_cache_set_ip6(&sa->dst_cache, dst,
+				  (const struct in6_addr *)&sa->src);
+	return dst;
+}
+
+static int send4(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol, u8 dsfield)
+{
+	struct net *net = sa->cn->net;
+	struct iphdr *iph;
+
+	iph = skb_push(skb, sizeof(*iph));
+	skb_reset_network_header(skb);
+	memset(iph, 0, sizeof(*iph));
+	iph->version = 4;
+	iph->ihl = sizeof(*iph) / 4;
+	iph->tos = dsfield;
+	iph->ttl = ip4_dst_hoplimit(skb_dst(skb));
+	iph->protocol = protocol;
+	iph->saddr = sa->src.w[0];
+	iph->daddr = sa->dst.w[0];
+	__ip_select_ident(net, iph, 1);
+	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
+	return ip_local_out(net, *control(sa->cn, 4), skb);
+}
+
+static int send6(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol, u8 dsfield)
+{
+	struct ipv6hdr *ip6h;
+
+	ip6h = skb_push(skb, sizeof(*ip6h));
+	skb_reset_network_header(skb);
+	ip6_flow_hdr(ip6h, dsfield, 0);
+	ip6h->hop_limit = ip6_dst_hoplimit(skb_dst(skb));
+	ip6h->nexthdr = protocol;
+	memcpy(&ip6h->saddr, &sa->src, sizeof(ip6h->saddr));
+	memcpy(&ip6h->daddr, &sa->dst, sizeof(ip6h->daddr));
+	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
+	return ip6_local_out(sa->cn->net, *control(sa->cn, 6), skb);
+}
+
+/**
+ * cyg_ipaddr_send - add the outer IP header and send
+ * @sa: outbound
+ * @skb: from its transport header, with a dst
+ * @protocol: of the transport header
+ * @dsfield: DSCP and ECN of the outer header
+ *
+ * RFC 6040 normal mode: the ECN field is copied as it is.
+ *
+ * Return: 0, or a drop that somebody else counts
+ */
+int cyg_ipaddr_send(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,
+		    u8 dsfield)
+{
+	skb->ignore_df = 1;
+	if (sa->family == 4)
+		return net_xmit_eval(send4(sa, skb, protocol, dsfield));
+	return net_xmit_eval(send6(sa, skb, protocol, dsfield));
+}
+
+/**
+ * cyg_ipaddr_udp_checksum - complete a UDP header
+ * @sa: outbound
+ * @skb: at its UDP header, zero in its checksum
+ *
+ * RFC 3948 section 2.1 wants none; IPv6 knows no such thing.
+ */
+void cyg_ipaddr_udp_checksum(struct cyg_sa *sa, struct sk_buff *skb)
+{
+	if (sa->family == 6)
+		udp6_set_csum(false, skb, (const struct in6_addr *)&sa->src,
+			      (const struct in6_addr *)&sa->dst, skb->len);
+}
+
+/**
+ * cyg_ipaddr_too_big - tell the sender of an inner packet about the MTU
+ * @skb: the packet
+ * @flow: what it is
+ * @mtu: what fits
+ */
+void cyg_ipaddr_too_big(struct sk_buff *skb, const struct cyg_flow *flow, u32 mtu)
+{
+	if (flow->family == 6)
+		icmpv6_ndo_send(skb, ICMPV6_PKT_TOOBIG, 0, mtu);
+	else if (ip_hdr(skb)->frag_off & htons(IP_DF))
+		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(mtu));
+}
+
+/**
+ * cyg_ipaddr_prohibited - tell the sender that no policy lets a packet pass
+ * @skb: the packet
+ * @flow: what it is
+ *
+ * RFC 4301 section 6.
+ */
+void cyg_ipaddr_prohibited(struct sk_buff *skb, const struct cyg_flow *flow)
+{
+	if (flow->family == 6)
+		icmpv6_ndo_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_ADM_PROHIBITED, 0);
+	else
+		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_PKT_FILTERED, 0);
+}
