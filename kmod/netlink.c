@@ -1,0 +1,1274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The netlink family: parse, check, say what is wrong; then call sadb.c, spd.c
+ * or encap.c, and tell who listens. The manual is include/cygnet.yaml.
+ */
+#include <linux/module.h>
+#include <net/genetlink.h>
+
+#include "cygnet.h"
+#include "netlink-gen.h"
+
+static struct genl_family family;
+
+/* Reading attributes. Each says what is wrong, and with which. */
+
+static int refuse(struct genl_info *info, u32 type, int err, const char *why)
+{
+	/* The macros want a literal. */
+	info->extack->_msg = why;
+	info->extack->bad_attr = info->attrs[type];
+	return err;
+}
+
+static int need(struct genl_info *info, u32 type, const char *why)
+{
+	if (info->attrs[type])
+		return 0;
+	NL_SET_ERR_ATTR_MISS(info->extack, NULL, type);
+	info->extack->_msg = why;
+	return -EINVAL;
+}
+
+static bool get_addr(const struct nlattr *attr, struct cyg_addr *addr, u8 *family)
+{
+	memset(addr, 0, sizeof(*addr));
+	switch (nla_len(attr)) {
+	case 4:
+		*family = 4;
+		break;
+	case 16:
+		*family = 6;
+		break;
+	default:
+		return false;
+	}
+	memcpy(addr, nla_data(attr), nla_len(attr));
+	return true;
+}
+
+/* An SA's name: protocol, SPI, destination. */
+struct sa_name {
+	u8 protocol;
+	u8 family;
+	__be32 spi;
+	struct cyg_addr dst;
+};
+
+static int get_protocol(struct genl_info *info, u32 type, u8 *protocol)
+{
+	if (info->attrs[type])
+		*protocol = nla_get_u8(info->attrs[type]);
+	else
+		*protocol = IPPROTO_ESP;
+	if (*protocol == IPPROTO_AH)
+		return refuse(info, type, -EPROTONOSUPPORT,
+			      "AH is not supported, only ESP (50)");
+	if (*protocol != IPPROTO_ESP)
+		return refuse(info, type, -EPROTONOSUPPORT, "protocol must be ESP (50)");
+	return 0;
+}
+
+static int get_dst(struct genl_info *info, struct sa_name *name)
+{
+	int err;
+
+	err = get_protocol(info, CYGNET_A_SA_PROTOCOL, &name->protocol);
+	if (err)
+		return err;
+	err = need(info, CYGNET_A_SA_DST, "destination address is missing");
+	if (err)
+		return err;
+	if (!get_addr(info->attrs[CYGNET_A_SA_DST], &name->dst, &name->family))
+		return refuse(info, CYGNET_A_SA_DST, -EINVAL,
+			      "address must have 4 or 16 bytes");
+	return 0;
+}
+
+static int get_name(struct genl_info *info, struct sa_name *name)
+{
+	int err;
+
+	err = get_dst(info, name);
+	if (err)
+		return err;
+	err = need(info, CYGNET_A_SA_SPI, "SPI is missing");
+	if (err)
+		return err;
+	name->spi = nla_get_be32(info->attrs[CYGNET_A_SA_SPI]);
+	if (ntohl(name->spi) < CYGNET_SPI_MIN)
+		return refuse(info, CYGNET_A_SA_SPI, -EINVAL,
+			      "SPIs 0 to 255 are reserved (RFC 4303 section 2.1)");
+	return 0;
+}
+
+static int get_outer(struct genl_info *info, struct cyg_sa_config *config)
+{
+	struct sa_name name;
+	u8 family;
+	int err;
+
+	err = get_name(info, &name);
+	if (err)
+		return err;
+	config->key.protocol = name.protocol;
+	config->key.spi = name.spi;
+	config->dst = name.dst;
+	config->family = name.family;
+	err = need(info, CYGNET_A_SA_SRC, "source address is missing");
+	if (err)
+		return err;
+	if (!get_addr(info->attrs[CYGNET_A_SA_SRC], &config->src, &family))
+		return refuse(info, CYGNET_A_SA_SRC, -EINVAL,
+			      "address must have 4 or 16 bytes");
+	if (family != config->family)
+		return refuse(info, CYGNET_A_SA_SRC, -EINVAL,
+			      "source and destination must be of one family");
+	return 0;
+}
+
+static int get_encap(struct genl_info *info, struct cyg_sa_config *config)
+{
+	struct nlattr **attrs = info->attrs;
+
+	if (attrs[CYGNET_A_SA_ENCAP_SPORT])
+		config->sport = nla_get_be16(attrs[CYGNET_A_SA_ENCAP_SPORT]);
+	if (attrs[CYGNET_A_SA_ENCAP_DPORT])
+		config->dport = nla_get_be16(attrs[CYGNET_A_SA_ENCAP_DPORT]);
+	if (!config->sport != !config->dport)
+		return refuse(info, config->sport ? CYGNET_A_SA_ENCAP_SPORT :
+						    CYGNET_A_SA_ENCAP_DPORT,
+			      -EINVAL, "UDP encapsulation needs both ports");
+	if (!attrs[CYGNET_A_SA_KEEPALIVE])
+		return 0;
+	config->keepalive = nla_get_u16(attrs[CYGNET_A_SA_KEEPALIVE]);
+	if (config->keepalive && config->key.direction != CYGNET_DIRECTION_OUT)
+		return refuse(info, CYGNET_A_SA_KEEPALIVE, -EINVAL,
+			      "only an outbound SA sends keepalives");
+	if (config->keepalive && !config->sport)
+		return refuse(info, CYGNET_A_SA_KEEPALIVE, -EINVAL,
+			      "keepalives need UDP encapsulation");
+	return 0;
+}
+
+static int get_encr(struct genl_info *info, struct cyg_sa_config *config)
+{
+	const struct nlattr *key;
+	int err;
+
+	err = need(info, CYGNET_A_SA_ENCR, "encryption algorithm is missing");
+	if (err)
+		return err;
+	config->alg = cyg_alg_find(nla_get_u16(info->attrs[CYGNET_A_SA_ENCR]));
+	if (!config->alg)
+		return refuse(info, CYGNET_A_SA_ENCR, -EOPNOTSUPP,
+			      "encryption algorithm is not supported: 20 (AES-GCM-16) and 28 (ChaCha20-Poly1305) are");
+	if (info->attrs[CYGNET_A_SA_INTEG])
+		return refuse(info, CYGNET_A_SA_INTEG, -EINVAL,
+			      "an AEAD has no integrity algorithm beside it");
+	if (info->attrs[CYGNET_A_SA_INTEG_KEY])
+		return refuse(info, CYGNET_A_SA_INTEG_KEY, -EINVAL,
+			      "an AEAD has no integrity key beside its own");
+	err = need(info, CYGNET_A_SA_ENCR_KEY, "encryption key is missing");
+	if (err)
+		return err;
+	key = info->attrs[CYGNET_A_SA_ENCR_KEY];
+	if (!cyg_alg_key_ok(config->alg, nla_len(key)))
+		return refuse(info, CYGNET_A_SA_ENCR_KEY, -EINVAL,
+			      "key length is not one of the algorithm's (key and 4 bytes of salt)");
+	config->secret = nla_data(key);
+	config->secret_len = nla_len(key);
+	return 0;
+}
+
+static u64 limit(struct nlattr **tb, u32 type)
+{
+	return tb[type] ? nla_get_u64(tb[type]) : 0;
+}
+
+static int get_lifetime(struct genl_info *info, struct cyg_lifetime *life)
+{
+	struct nlattr *tb[CYGNET_A_LIFETIME_MAX + 1];
+	int err;
+
+	if (!info->attrs[CYGNET_A_SA_LIFETIME])
+		return 0;
+	err = nla_parse_nested(tb, CYGNET_A_LIFETIME_MAX,
+			       info->attrs[CYGNET_A_SA_LIFETIME],
+			       cygnet_lifetime_nl_policy, info->extack);
+	if (err)
+		return err;
+	life->soft_seconds = limit(tb, CYGNET_A_LIFETIME_SOFT_SECONDS);
+	life->hard_seconds = limit(tb, CYGNET_A_LIFETIME_HARD_SECONDS);
+	life->soft_packets = limit(tb, CYGNET_A_LIFETIME_SOFT_PACKETS);
+	life->hard_packets = limit(tb, CYGNET_A_LIFETIME_HARD_PACKETS);
+	life->soft_bytes = limit(tb, CYGNET_A_LIFETIME_SOFT_BYTES);
+	life->hard_bytes = limit(tb, CYGNET_A_LIFETIME_HARD_BYTES);
+	return 0;
+}
+
+static int get_sequence(struct genl_info *info, struct cyg_sa_config *config)
+{
+	struct nlattr **attrs = info->attrs;
+
+	config->esn = nla_get_flag(attrs[CYGNET_A_SA_ESN]);
+	config->window = CYGNET_REPLAY_WINDOW_DEFAULT;
+	if (attrs[CYGNET_A_SA_REPLAY_WINDOW]) {
+		if (config->key.direction != CYGNET_DIRECTION_IN)
+			return refuse(info, CYGNET_A_SA_REPLAY_WINDOW, -EINVAL,
+				      "only an inbound SA has a replay window");
+		config->window = nla_get_u32(attrs[CYGNET_A_SA_REPLAY_WINDOW]);
+	}
+	if (attrs[CYGNET_A_SA_SEQUENCE])
+		config->sequence = nla_get_u64(attrs[CYGNET_A_SA_SEQUENCE]);
+	if (!config->esn && config->sequence > U32_MAX)
+		return refuse(info, CYGNET_A_SA_SEQUENCE, -ERANGE,
+			      "beyond 32 bits without extended sequence numbers");
+	return 0;
+}
+
+static int get_sa_config(struct genl_info *info, struct cyg_sa_config *config)
+{
+	int err;
+
+	err = need(info, CYGNET_A_SA_DIRECTION, "direction is missing");
+	if (err)
+		return err;
+	config->key.direction = nla_get_u32(info->attrs[CYGNET_A_SA_DIRECTION]);
+	config->mode = CYGNET_MODE_TUNNEL;
+	if (info->attrs[CYGNET_A_SA_MODE])
+		config->mode = nla_get_u32(info->attrs[CYGNET_A_SA_MODE]);
+	if (config->mode != CYGNET_MODE_TUNNEL)
+		return refuse(info, CYGNET_A_SA_MODE, -EOPNOTSUPP,
+			      "only tunnel mode is supported");
+	err = need(info, CYGNET_A_SA_POLICY, "policy id is missing");
+	if (!err)
+		err = get_outer(info, config);
+	if (!err)
+		err = get_encap(info, config);
+	if (!err)
+		err = get_encr(info, config);
+	if (!err)
+		err = get_sequence(info, config);
+	if (!err)
+		err = get_lifetime(info, &config->life);
+	return err;
+}
+
+/* Writing attributes. */
+
+static int put_u64(struct sk_buff *msg, int type, u64 value)
+{
+	return nla_put(msg, type, sizeof(value), &value);
+}
+
+/* Zero is left out. */
+static int put_limit(struct sk_buff *msg, int type, u64 value)
+{
+	return value ? put_u64(msg, type, value) : 0;
+}
+
+static int put_addr(struct sk_buff *msg, int type, const struct cyg_addr *addr,
+		    u8 family)
+{
+	return nla_put(msg, type, family == 4 ? 4 : 16, addr);
+}
+
+static int put_drops(struct sk_buff *msg, int type,
+		     const struct cyg_drops __percpu *drops)
+{
+	enum cygnet_drop reason;
+	struct nlattr *nest;
+	u64 packets;
+
+	for (reason = 1; reason <= CYGNET_DROP_MAX; reason++) {
+		packets = cyg_stats_fold(drops, reason);
+		if (!packets)
+			continue;
+		nest = nla_nest_start(msg, type);
+		if (!nest || nla_put_u32(msg, CYGNET_A_DROPS_REASON, reason) ||
+		    put_u64(msg, CYGNET_A_DROPS_PACKETS, packets))
+			return -EMSGSIZE;
+		nla_nest_end(msg, nest);
+	}
+	return 0;
+}
+
+static int put_lifetime(struct sk_buff *msg, const struct cyg_lifetime *life)
+{
+	struct nlattr *nest;
+
+	nest = nla_nest_start(msg, CYGNET_A_SA_LIFETIME);
+	if (!nest ||
+	    put_limit(msg, CYGNET_A_LIFETIME_SOFT_SECONDS, life->soft_seconds) ||
+	    put_limit(msg, CYGNET_A_LIFETIME_HARD_SECONDS, life->hard_seconds) ||
+	    put_limit(msg, CYGNET_A_LIFETIME_SOFT_PACKETS, life->soft_packets) ||
+	    put_limit(msg, CYGNET_A_LIFETIME_HARD_PACKETS, life->hard_packets) ||
+	    put_limit(msg, CYGNET_A_LIFETIME_SOFT_BYTES, life->soft_bytes) ||
+	    put_limit(msg, CYGNET_A_LIFETIME_HARD_BYTES, life->hard_bytes))
+		return -EMSGSIZE;
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
+static int put_sa_name(struct sk_buff *msg, const struct cyg_sa *sa)
+{
+	if (nla_put_u32(msg, CYGNET_A_SA_DIRECTION, sa->key.direction) ||
+	    nla_put_u8(msg, CYGNET_A_SA_PROTOCOL, sa->key.protocol) ||
+	    nla_put_be32(msg, CYGNET_A_SA_SPI, sa->key.spi) ||
+	    put_addr(msg, CYGNET_A_SA_DST, &sa->dst, sa->family) ||
+	    nla_put_u32(msg, CYGNET_A_SA_POLICY, sa->policy->id))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int put_sa_config(struct sk_buff *msg, const struct cyg_sa *sa)
+{
+	if (put_addr(msg, CYGNET_A_SA_SRC, &sa->src, sa->family) ||
+	    nla_put_u32(msg, CYGNET_A_SA_MODE, sa->mode) ||
+	    nla_put_u16(msg, CYGNET_A_SA_ENCR, sa->alg->id) ||
+	    nla_put_u16(msg, CYGNET_A_SA_ENCR_KEY_BITS, sa->key_bits) ||
+	    (sa->esn && nla_put_flag(msg, CYGNET_A_SA_ESN)) ||
+	    (sa->replay && nla_put_u32(msg, CYGNET_A_SA_REPLAY_WINDOW,
+				       sa->replay->window)) ||
+	    (cyg_sa_encapsulated(sa) &&
+	     (nla_put_be16(msg, CYGNET_A_SA_ENCAP_SPORT, sa->sport) ||
+	      nla_put_be16(msg, CYGNET_A_SA_ENCAP_DPORT, sa->dport))) ||
+	    (sa->keepalive && nla_put_u16(msg, CYGNET_A_SA_KEEPALIVE, sa->keepalive)))
+		return -EMSGSIZE;
+	return put_lifetime(msg, &sa->life);
+}
+
+static int put_sa_state(struct sk_buff *msg, struct cyg_sa *sa)
+{
+	u64 sequence, packets, bytes, used, now = ktime_get_boottime_ns();
+
+	spin_lock_bh(&sa->lock);
+	sequence = sa->replay ? sa->replay->top : sa->sequence;
+	packets = sa->packets;
+	bytes = sa->bytes;
+	used = sa->used;
+	spin_unlock_bh(&sa->lock);
+	if (put_u64(msg, CYGNET_A_SA_SEQUENCE, sequence) ||
+	    put_u64(msg, CYGNET_A_SA_PACKETS, packets) ||
+	    put_u64(msg, CYGNET_A_SA_BYTES, bytes) ||
+	    put_u64(msg, CYGNET_A_SA_AGE_MS, div_u64(now - sa->created, NSEC_PER_MSEC)) ||
+	    put_u64(msg, CYGNET_A_SA_IDLE_MS, div_u64(now - used, NSEC_PER_MSEC)) ||
+	    (rcu_access_pointer(sa->policy->sa) == sa &&
+	     nla_put_flag(msg, CYGNET_A_SA_CURRENT)))
+		return -EMSGSIZE;
+	return put_drops(msg, CYGNET_A_SA_DROPS, sa->drops);
+}
+
+static int put_sa(struct sk_buff *msg, struct cyg_sa *sa, u32 portid, u32 seq,
+		  int flags, u8 cmd)
+{
+	void *header = genlmsg_put(msg, portid, seq, &family, flags, cmd);
+
+	if (!header)
+		return -EMSGSIZE;
+	if (put_sa_name(msg, sa) || put_sa_config(msg, sa) || put_sa_state(msg, sa)) {
+		genlmsg_cancel(msg, header);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(msg, header);
+	return 0;
+}
+
+static int put_selector(struct sk_buff *msg, int type,
+			const struct cyg_selector *s)
+{
+	struct nlattr *nest = nla_nest_start(msg, type);
+
+	if (!nest ||
+	    put_addr(msg, CYGNET_A_SELECTOR_LOCAL_FIRST, &s->local_first, s->family) ||
+	    put_addr(msg, CYGNET_A_SELECTOR_LOCAL_LAST, &s->local_last, s->family) ||
+	    put_addr(msg, CYGNET_A_SELECTOR_REMOTE_FIRST, &s->remote_first, s->family) ||
+	    put_addr(msg, CYGNET_A_SELECTOR_REMOTE_LAST, &s->remote_last, s->family) ||
+	    nla_put_u8(msg, CYGNET_A_SELECTOR_PROTOCOL, s->protocol) ||
+	    nla_put_u16(msg, CYGNET_A_SELECTOR_LOCAL_PORT_FIRST, s->local_port_first) ||
+	    nla_put_u16(msg, CYGNET_A_SELECTOR_LOCAL_PORT_LAST, s->local_port_last) ||
+	    nla_put_u16(msg, CYGNET_A_SELECTOR_REMOTE_PORT_FIRST, s->remote_port_first) ||
+	    nla_put_u16(msg, CYGNET_A_SELECTOR_REMOTE_PORT_LAST, s->remote_port_last))
+		return -EMSGSIZE;
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
+static int put_rules(struct sk_buff *msg, const struct cyg_rules *rules)
+{
+	u32 i;
+
+	if (nla_put_u32(msg, CYGNET_A_POLICY_PRIORITY, rules->priority) ||
+	    nla_put_u32(msg, CYGNET_A_POLICY_ACTION, rules->action))
+		return -EMSGSIZE;
+	for (i = 0; i < rules->count; i++)
+		if (put_selector(msg, CYGNET_A_POLICY_SELECTOR, &rules->selectors[i]))
+			return -EMSGSIZE;
+	return 0;
+}
+
+static int put_policy_body(struct sk_buff *msg, struct cyg_net *cn,
+			   struct cyg_policy *policy)
+{
+	struct net_device *dev;
+	struct cyg_sa *sa;
+
+	dev = rcu_dereference_protected(policy->dev, lockdep_is_held(&cn->lock));
+	sa = rcu_dereference_protected(policy->sa, lockdep_is_held(&cn->lock));
+	if (nla_put_u32(msg, CYGNET_A_POLICY_ID, policy->id) ||
+	    nla_put_u32(msg, CYGNET_A_POLICY_IFINDEX, dev->ifindex) ||
+	    (policy->name[0] &&
+	     nla_put_string(msg, CYGNET_A_POLICY_NAME, policy->name)) ||
+	    nla_put_u8(msg, CYGNET_A_POLICY_PROTOCOL, policy->protocol) ||
+	    nla_put_u32(msg, CYGNET_A_POLICY_MODE, policy->mode) ||
+	    (sa && nla_put_be32(msg, CYGNET_A_POLICY_SPI, sa->key.spi)))
+		return -EMSGSIZE;
+	return put_rules(msg, rcu_dereference_protected(policy->rules,
+							lockdep_is_held(&cn->lock)));
+}
+
+static int put_policy(struct sk_buff *msg, struct cyg_net *cn,
+		      struct cyg_policy *policy, u32 portid, u32 seq, int flags,
+		      u8 cmd)
+{
+	void *header = genlmsg_put(msg, portid, seq, &family, flags, cmd);
+
+	if (!header)
+		return -EMSGSIZE;
+	if (put_policy_body(msg, cn, policy)) {
+		genlmsg_cancel(msg, header);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(msg, header);
+	return 0;
+}
+
+/* Events. Nobody waits for one: if memory is short, it is lost. */
+
+/* The longest message is a policy with all its selectors. */
+#define MESSAGE_SIZE	(1024 + CYGNET_SELECTORS_MAX * 160)
+
+static struct sk_buff *new_event(struct net *net, u8 cmd, size_t size, gfp_t gfp,
+				 void **header)
+{
+	struct sk_buff *msg;
+
+	if (!genl_has_listeners(&family, net, CYGNET_NLGRP_EVENTS))
+		return NULL;
+	msg = genlmsg_new(size, gfp);
+	if (!msg || !header)
+		return msg;
+	*header = genlmsg_put(msg, 0, 0, &family, 0, cmd);
+	return msg;
+}
+
+static void send_event(struct net *net, struct sk_buff *msg, int err, gfp_t gfp)
+{
+	if (err)
+		nlmsg_free(msg);
+	else
+		genlmsg_multicast_netns(&family, net, msg, 0, CYGNET_NLGRP_EVENTS, gfp);
+}
+
+/* A range of one port, or of any where there are none. */
+static void set_packet(struct cyg_selector *s, const struct cyg_flow *flow)
+{
+	s->local_first = flow->local;
+	s->local_last = flow->local;
+	s->remote_first = flow->remote;
+	s->remote_last = flow->remote;
+	s->family = flow->family;
+	s->protocol = flow->protocol;
+	s->local_port_first = flow->has_ports ? flow->local_port : 0;
+	s->local_port_last = flow->has_ports ? flow->local_port : U16_MAX;
+	s->remote_port_first = flow->has_ports ? flow->remote_port : 0;
+	s->remote_port_last = flow->has_ports ? flow->remote_port : U16_MAX;
+}
+
+/**
+ * cyg_netlink_acquire - ask for an SA
+ * @policy: that has none
+ * @dev: its device
+ * @flow: of the packet
+ *
+ * Once a second for each policy. Call under rcu_read_lock().
+ */
+void cyg_netlink_acquire(struct cyg_policy *policy, struct net_device *dev,
+			 const struct cyg_flow *flow)
+{
+	unsigned long last = READ_ONCE(policy->acquired), now = jiffies;
+	struct cyg_selector packet;
+	struct sk_buff *msg;
+	void *header;
+	int err;
+
+	if (time_before(now, last + HZ) ||
+	    cmpxchg(&policy->acquired, last, now) != last)
+		return;
+	msg = new_event(dev_net(dev), CYGNET_CMD_ACQUIRE_NTF, NLMSG_GOODSIZE,
+			GFP_ATOMIC, &header);
+	if (!msg)
+		return;
+	set_packet(&packet, flow);
+	err = nla_put_u32(msg, CYGNET_A_POLICY_ID, policy->id) ||
+	      nla_put_u32(msg, CYGNET_A_POLICY_IFINDEX, dev->ifindex) ||
+	      (policy->name[0] &&
+	       nla_put_string(msg, CYGNET_A_POLICY_NAME, policy->name)) ||
+	      put_selector(msg, CYGNET_A_POLICY_PACKET, &packet);
+	genlmsg_end(msg, header);
+	send_event(dev_net(dev), msg, err, GFP_ATOMIC);
+}
+
+/**
+ * cyg_netlink_expire - a lifetime has passed
+ * @sa: whose
+ * @expiry: which
+ */
+void cyg_netlink_expire(struct cyg_sa *sa, enum cygnet_expiry expiry)
+{
+	struct net *net = sa->cn->net;
+	struct sk_buff *msg;
+	void *header;
+	int err;
+
+	msg = new_event(net, CYGNET_CMD_EXPIRE_NTF, NLMSG_GOODSIZE, GFP_ATOMIC,
+			&header);
+	if (!msg)
+		return;
+	err = put_sa_name(msg, sa) || nla_put_u32(msg, CYGNET_A_SA_EXPIRY, expiry);
+	genlmsg_end(msg, header);
+	send_event(net, msg, err, GFP_ATOMIC);
+}
+
+/**
+ * cyg_netlink_sa - an SA was added or deleted
+ * @sa: the SA
+ * @cmd: which of both
+ */
+void cyg_netlink_sa(struct cyg_sa *sa, u8 cmd)
+{
+	struct net *net = sa->cn->net;
+	struct sk_buff *msg;
+
+	msg = new_event(net, cmd, MESSAGE_SIZE, GFP_KERNEL, NULL);
+	if (msg)
+		send_event(net, msg, put_sa(msg, sa, 0, 0, 0, cmd), GFP_KERNEL);
+}
+
+/**
+ * cyg_netlink_policy - a policy was set or is being deleted
+ * @cn: namespace, locked
+ * @policy: the policy
+ * @cmd: which of both
+ */
+void cyg_netlink_policy(struct cyg_net *cn, struct cyg_policy *policy, u8 cmd)
+{
+	struct sk_buff *msg;
+
+	msg = new_event(cn->net, cmd, MESSAGE_SIZE, GFP_KERNEL, NULL);
+	if (msg)
+		send_event(cn->net, msg, put_policy(msg, cn, policy, 0, 0, 0, cmd),
+			   GFP_KERNEL);
+}
+
+/* Operations on SAs. */
+
+/* All that can be wrong with an SA beside what exists; the rest cannot fail. */
+static int check_place(struct genl_info *info, struct cyg_net *cn,
+		       const struct cyg_sa_config *config,
+		       struct cyg_policy **policy)
+{
+	struct cyg_rules *rules;
+
+	lockdep_assert_held(&cn->lock);
+	*policy = cyg_spd_find(cn, nla_get_u32(info->attrs[CYGNET_A_SA_POLICY]));
+	if (!*policy)
+		return refuse(info, CYGNET_A_SA_POLICY, -ENOENT, "no such policy");
+	rules = rcu_dereference_protected((*policy)->rules,
+					  lockdep_is_held(&cn->lock));
+	if (rules->action != CYGNET_ACTION_PROTECT)
+		return refuse(info, CYGNET_A_SA_POLICY, -EINVAL,
+			      "the policy does not protect");
+	if (cyg_sadb_find(cn, config->key.protocol, config->key.spi, &config->dst,
+			  config->family))
+		return refuse(info, CYGNET_A_SA_SPI, -EEXIST,
+			      "an SA of that protocol, SPI and destination exists");
+	if (cyg_ipaddr_xfrm_holds(cn->net, 0, &config->dst, config->key.spi,
+				  config->key.protocol, config->family))
+		return refuse(info, CYGNET_A_SA_SPI, -EADDRINUSE,
+			      "kernel xfrm has an SA of that protocol, SPI and destination");
+	return 0;
+}
+
+static int add_sa(struct genl_info *info, struct cyg_sa *sa,
+		  const struct cyg_sa_config *config)
+{
+	struct cyg_net *cn = sa->cn;
+	struct cyg_policy *policy;
+	int err;
+
+	mutex_lock(&cn->lock);
+	err = check_place(info, cn, config, &policy);
+	if (!err) {
+		err = cyg_sadb_add(sa, policy);
+		if (err)
+			NL_SET_ERR_MSG(info->extack, "out of memory");
+	}
+	if (!err) {
+		cyg_sadb_unreserve(cn, config->key.protocol, config->key.spi,
+				   &config->dst, config->family);
+		cyg_netlink_sa(sa, CYGNET_CMD_SA_NEW_NTF);
+	}
+	mutex_unlock(&cn->lock);
+	return err;
+}
+
+/* So that keys do not stay in the sender's message. */
+static void wipe(struct nlattr *attr)
+{
+	if (attr)
+		memzero_explicit(nla_data(attr), nla_len(attr));
+}
+
+int cygnet_nl_sa_new_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cyg_net *cn = cyg_net(genl_info_net(info));
+	struct cyg_sa_config config = {};
+	struct cyg_sa *sa;
+	int err;
+
+	err = get_sa_config(info, &config);
+	if (err)
+		goto wipe;
+	sa = cyg_sadb_new(cn, &config);
+	if (IS_ERR(sa)) {
+		err = PTR_ERR(sa);
+		refuse(info, CYGNET_A_SA_ENCR, err, err == -ENOMEM ? "out of memory" :
+		       "the kernel's crypto API does not take this algorithm and key");
+		goto wipe;
+	}
+	err = add_sa(info, sa, &config);
+	if (err)
+		cyg_sadb_free(sa);
+wipe:
+	wipe(info->attrs[CYGNET_A_SA_ENCR_KEY]);
+	wipe(info->attrs[CYGNET_A_SA_INTEG_KEY]);
+	return err;
+}
+
+int cygnet_nl_sa_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cyg_net *cn = cyg_net(genl_info_net(info));
+	struct sa_name name;
+	struct cyg_sa *sa;
+	int err;
+
+	err = get_name(info, &name);
+	if (err)
+		return err;
+	mutex_lock(&cn->lock);
+	sa = cyg_sadb_find(cn, name.protocol, name.spi, &name.dst, name.family);
+	if (sa)
+		cyg_sadb_del(sa);
+	else if (!cyg_sadb_unreserve(cn, name.protocol, name.spi, &name.dst,
+				     name.family))
+		err = refuse(info, CYGNET_A_SA_SPI, -ENOENT,
+			     "no SA of that protocol, SPI and destination");
+	mutex_unlock(&cn->lock);
+	return err;
+}
+
+int cygnet_nl_sa_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cyg_net *cn = cyg_net(genl_info_net(info));
+	struct sa_name name;
+	struct sk_buff *msg;
+	struct cyg_sa *sa;
+	int err;
+
+	err = get_name(info, &name);
+	if (err)
+		return err;
+	msg = genlmsg_new(MESSAGE_SIZE, GFP_KERNEL);
+	if (!msg)
+		return -ENOMEM;
+	mutex_lock(&cn->lock);
+	sa = cyg_sadb_find(cn, name.protocol, name.spi, &name.dst, name.family);
+	if (sa)
+		err = put_sa(msg, sa, info->snd_portid, info->snd_seq, 0,
+			     CYGNET_CMD_SA_GET);
+	else
+		err = refuse(info, CYGNET_A_SA_SPI, -ENOENT,
+			     "no SA of that protocol, SPI and destination");
+	mutex_unlock(&cn->lock);
+	if (!err)
+		return genlmsg_reply(msg, info);
+	nlmsg_free(msg);
+	return err;
+}
+
+/* Resumes behind the last serial number that fitted. */
+int cygnet_nl_sa_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct cyg_net *cn = cyg_net(sock_net(skb->sk));
+	u64 *last = (u64 *)cb->ctx;
+	struct cyg_sa *sa;
+
+	mutex_lock(&cn->lock);
+	list_for_each_entry(sa, &cn->sa_list, node) {
+		if (sa->serial <= *last)
+			continue;
+		if (put_sa(skb, sa, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+			   NLM_F_MULTI, CYGNET_CMD_SA_GET))
+			break;
+		*last = sa->serial;
+	}
+	mutex_unlock(&cn->lock);
+	return skb->len;
+}
+
+static int get_spi_range(struct genl_info *info, u32 *min, u32 *max)
+{
+	*min = CYGNET_SPI_MIN;
+	*max = U32_MAX;
+	if (info->attrs[CYGNET_A_SA_SPI_MIN])
+		*min = nla_get_u32(info->attrs[CYGNET_A_SA_SPI_MIN]);
+	if (info->attrs[CYGNET_A_SA_SPI_MAX])
+		*max = nla_get_u32(info->attrs[CYGNET_A_SA_SPI_MAX]);
+	if (*min < CYGNET_SPI_MIN)
+		return refuse(info, CYGNET_A_SA_SPI_MIN, -EINVAL,
+			      "SPIs 0 to 255 are reserved (RFC 4303 section 2.1)");
+	if (*min > *max)
+		return refuse(info, CYGNET_A_SA_SPI_MAX, -EINVAL,
+			      "lowest SPI is above the highest");
+	return 0;
+}
+
+int cygnet_nl_sa_alloc_spi_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cyg_net *cn = cyg_net(genl_info_net(info));
+	struct sa_name name;
+	struct sk_buff *msg;
+	void *header;
+	u32 min, max;
+	int err;
+
+	err = get_dst(info, &name);
+	if (!err)
+		err = get_spi_range(info, &min, &max);
+	if (err)
+		return err;
+	msg = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	if (!msg)
+		return -ENOMEM;
+	mutex_lock(&cn->lock);
+	name.spi = cyg_sadb_reserve(cn, name.protocol, &name.dst, name.family, min, max);
+	mutex_unlock(&cn->lock);
+	if (!name.spi) {
+		nlmsg_free(msg);
+		return refuse(info, CYGNET_A_SA_SPI_MAX, -ENOSPC,
+			      "no free SPI in that range");
+	}
+	header = genlmsg_put_reply(msg, info, &family, 0, CYGNET_CMD_SA_ALLOC_SPI);
+	nla_put_be32(msg, CYGNET_A_SA_SPI, name.spi);
+	genlmsg_end(msg, header);
+	return genlmsg_reply(msg, info);
+}
+
+/* Operations on policies. */
+
+static int get_ports(struct nlattr **tb, u32 first, u32 last, u16 *from, u16 *to)
+{
+	*from = tb[first] ? nla_get_u16(tb[first]) : 0;
+	*to = tb[last] ? nla_get_u16(tb[last]) : U16_MAX;
+	return *from <= *to;
+}
+
+static const char *get_range(struct nlattr **tb, u32 first, u32 last,
+			     struct cyg_addr *from, struct cyg_addr *to, u8 *family)
+{
+	u8 family_last;
+
+	if (!tb[first] || !tb[last])
+		return "a selector needs the first and the last address of both sides";
+	if (!get_addr(tb[first], from, family) ||
+	    !get_addr(tb[last], to, &family_last))
+		return "address must have 4 or 16 bytes";
+	if (*family != family_last)
+		return "all addresses of a selector must be of one family";
+	if (memcmp(from, to, sizeof(*from)) > 0)
+		return "first address is above the last";
+	return NULL;
+}
+
+static const char *get_selector(struct nlattr **tb, struct cyg_selector *s)
+{
+	const char *why;
+	u8 family;
+
+	why = get_range(tb, CYGNET_A_SELECTOR_LOCAL_FIRST,
+			CYGNET_A_SELECTOR_LOCAL_LAST, &s->local_first,
+			&s->local_last, &s->family);
+	if (!why)
+		why = get_range(tb, CYGNET_A_SELECTOR_REMOTE_FIRST,
+				CYGNET_A_SELECTOR_REMOTE_LAST, &s->remote_first,
+				&s->remote_last, &family);
+	if (why)
+		return why;
+	if (s->family != family)
+		return "all addresses of a selector must be of one family";
+	if (tb[CYGNET_A_SELECTOR_PROTOCOL])
+		s->protocol = nla_get_u8(tb[CYGNET_A_SELECTOR_PROTOCOL]);
+	if (!get_ports(tb, CYGNET_A_SELECTOR_LOCAL_PORT_FIRST,
+		       CYGNET_A_SELECTOR_LOCAL_PORT_LAST, &s->local_port_first,
+		       &s->local_port_last) ||
+	    !get_ports(tb, CYGNET_A_SELECTOR_REMOTE_PORT_FIRST,
+		       CYGNET_A_SELECTOR_REMOTE_PORT_LAST, &s->remote_port_first,
+		       &s->remote_port_last))
+		return "first port is above the last";
+	return NULL;
+}
+
+static u32 count_selectors(struct genl_info *info)
+{
+	const struct nlattr *attr;
+	u32 count = 0;
+	int rem;
+
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
+		count += nla_type(attr) == CYGNET_A_POLICY_SELECTOR;
+	return count;
+}
+
+static int get_selectors(struct genl_info *info, struct cyg_rules *rules)
+{
+	struct nlattr *attr, *tb[CYGNET_A_SELECTOR_MAX + 1];
+	const char *why;
+	int err, rem;
+
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(attr) != CYGNET_A_POLICY_SELECTOR)
+			continue;
+		err = nla_parse_nested(tb, CYGNET_A_SELECTOR_MAX, attr,
+				       cygnet_selector_nl_policy, info->extack);
+		if (err)
+			return err;
+		why = get_selector(tb, &rules->selectors[rules->count++]);
+		if (!why)
+			continue;
+		info->extack->_msg = why;
+		info->extack->bad_attr = attr;
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int get_rules(struct genl_info *info, struct cyg_rules **rules)
+{
+	struct nlattr **attrs = info->attrs;
+	u32 count = count_selectors(info);
+	int err;
+
+	if (!count)
+		return need(info, CYGNET_A_POLICY_SELECTOR, "a policy needs a selector");
+	if (count > CYGNET_SELECTORS_MAX)
+		return refuse(info, CYGNET_A_POLICY_SELECTOR, -E2BIG,
+			      "more than 64 selectors");
+	*rules = kvzalloc(struct_size(*rules, selectors, count), GFP_KERNEL);
+	if (!*rules)
+		return -ENOMEM;
+	if (attrs[CYGNET_A_POLICY_PRIORITY])
+		(*rules)->priority = nla_get_u32(attrs[CYGNET_A_POLICY_PRIORITY]);
+	(*rules)->action = nla_get_u32(attrs[CYGNET_A_POLICY_ACTION]);
+	err = get_selectors(info, *rules);
+	if (err)
+		kvfree(*rules);
+	return err;
+}
+
+static int check_policy(struct genl_info *info, u8 *protocol)
+{
+	struct nlattr **attrs = info->attrs;
+	int err;
+
+	err = need(info, CYGNET_A_POLICY_IFINDEX, "device is missing");
+	if (!err)
+		err = need(info, CYGNET_A_POLICY_ACTION, "action is missing");
+	if (!err)
+		err = get_protocol(info, CYGNET_A_POLICY_PROTOCOL, protocol);
+	if (err)
+		return err;
+	if (nla_get_u32(attrs[CYGNET_A_POLICY_ACTION]) == CYGNET_ACTION_BYPASS)
+		return refuse(info, CYGNET_A_POLICY_ACTION, -EOPNOTSUPP,
+			      "what a cygnet device sends is always protected: to bypass, route around it");
+	if (attrs[CYGNET_A_POLICY_MODE] &&
+	    nla_get_u32(attrs[CYGNET_A_POLICY_MODE]) != CYGNET_MODE_TUNNEL)
+		return refuse(info, CYGNET_A_POLICY_MODE, -EOPNOTSUPP,
+			      "only tunnel mode is supported");
+	return 0;
+}
+
+/* The policy to set, new unless it exists, and its device. */
+static struct cyg_policy *place_policy(struct genl_info *info, struct cyg_net *cn,
+				       struct cyg_device **cyg)
+{
+	struct nlattr *id = info->attrs[CYGNET_A_POLICY_ID];
+	struct cyg_policy *policy = NULL;
+
+	*cyg = cyg_device_find(cn, nla_get_u32(info->attrs[CYGNET_A_POLICY_IFINDEX]));
+	if (!*cyg)
+		return ERR_PTR(refuse(info, CYGNET_A_POLICY_IFINDEX, -ENODEV,
+				      "no cygnet device of that index in this namespace"));
+	if (id)
+		policy = cyg_spd_find(cn, nla_get_u32(id));
+	if (!policy)
+		return cyg_spd_new(cn, id ? nla_get_u32(id) : 0);
+	if (!list_empty(&policy->sas) &&
+	    rcu_access_pointer(policy->dev) != (*cyg)->dev)
+		return ERR_PTR(refuse(info, CYGNET_A_POLICY_IFINDEX, -EBUSY,
+				      "the policy has SAs and cannot move to another device"));
+	return policy;
+}
+
+static int set_policy(struct genl_info *info, struct cyg_net *cn, u8 protocol,
+		      struct cyg_rules *rules, u32 *id)
+{
+	struct cyg_policy *policy;
+	struct cyg_device *cyg;
+	int err;
+
+	lockdep_assert_held(&cn->lock);
+	policy = place_policy(info, cn, &cyg);
+	if (IS_ERR(policy))
+		return PTR_ERR(policy);
+	err = cyg_spd_set(cn, policy, cyg, rules);
+	if (err) {
+		if (!rcu_access_pointer(policy->rules))
+			cyg_spd_del(cn, policy);
+		return err;
+	}
+	policy->protocol = protocol;
+	policy->mode = CYGNET_MODE_TUNNEL;
+	if (info->attrs[CYGNET_A_POLICY_NAME])
+		nla_strscpy(policy->name, info->attrs[CYGNET_A_POLICY_NAME],
+			    sizeof(policy->name));
+	cyg_netlink_policy(cn, policy, CYGNET_CMD_POLICY_SET_NTF);
+	*id = policy->id;
+	return 0;
+}
+
+int cygnet_nl_policy_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cyg_net *cn = cyg_net(genl_info_net(info));
+	struct cyg_rules *rules;
+	struct sk_buff *msg;
+	void *header;
+	u8 protocol;
+	u32 id;
+	int err;
+
+	err = check_policy(info, &protocol);
+	if (err)
+		return err;
+	msg = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	if (!msg)
+		return -ENOMEM;
+	err = get_rules(info, &rules);
+	if (err)
+		goto free_msg;
+	mutex_lock(&cn->lock);
+	err = set_policy(info, cn, protocol, rules, &id);
+	mutex_unlock(&cn->lock);
+	if (err)
+		goto free_rules;
+	header = genlmsg_put_reply(msg, info, &family, 0, CYGNET_CMD_POLICY_SET);
+	nla_put_u32(msg, CYGNET_A_POLICY_ID, id);
+	genlmsg_end(msg, header);
+	return genlmsg_reply(msg, info);
+
+free_rules:
+	kvfree(rules);
+free_msg:
+	nlmsg_free(msg);
+	return err;
+}
+
+/* The policy that a request names. */
+static struct cyg_policy *named_policy(struct genl_info *info, struct cyg_net *cn)
+{
+	struct cyg_policy *policy;
+	int err;
+
+	err = need(info, CYGNET_A_POLICY_ID, "policy id is missing");
+	if (err)
+		return ERR_PTR(err);
+	policy = cyg_spd_find(cn, nla_get_u32(info->attrs[CYGNET_A_POLICY_ID]));
+	if (!policy)
+		return ERR_PTR(refuse(info, CYGNET_A_POLICY_ID, -ENOENT,
+				      "no such policy"));
+	return policy;
+}
+
+int cygnet_nl_policy_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cyg_net *cn = cyg_net(genl_info_net(info));
+	struct cyg_policy *policy;
+
+	mutex_lock(&cn->lock);
+	policy = named_policy(info, cn);
+	if (!IS_ERR(policy))
+		cyg_spd_del(cn, policy);
+	mutex_unlock(&cn->lock);
+	return PTR_ERR_OR_ZERO(policy);
+}
+
+int cygnet_nl_policy_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cyg_net *cn = cyg_net(genl_info_net(info));
+	struct cyg_policy *policy;
+	struct sk_buff *msg;
+	int err;
+
+	msg = genlmsg_new(MESSAGE_SIZE, GFP_KERNEL);
+	if (!msg)
+		return -ENOMEM;
+	mutex_lock(&cn->lock);
+	policy = named_policy(info, cn);
+	err = PTR_ERR_OR_ZERO(policy);
+	if (!err)
+		err = put_policy(msg, cn, policy, info->snd_portid, info->snd_seq, 0,
+				 CYGNET_CMD_POLICY_GET);
+	mutex_unlock(&cn->lock);
+	if (!err)
+		return genlmsg_reply(msg, info);
+	nlmsg_free(msg);
+	return err;
+}
+
+int cygnet_nl_policy_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct cyg_net *cn = cyg_net(sock_net(skb->sk));
+	unsigned long *next = (unsigned long *)cb->ctx, id;
+	struct cyg_policy *policy;
+
+	mutex_lock(&cn->lock);
+	xa_for_each_start(&cn->policies, id, policy, *next) {
+		if (put_policy(skb, cn, policy, NETLINK_CB(cb->skb).portid,
+			       cb->nlh->nlmsg_seq, NLM_F_MULTI, CYGNET_CMD_POLICY_GET))
+			break;
+		*next = id + 1;
+	}
+	mutex_unlock(&cn->lock);
+	return skb->len;
+}
+
+/* Operations on ports. */
+
+static int get_port(struct genl_info *info, __be16 *port)
+{
+	int err;
+
+	err = need(info, CYGNET_A_PORT_PORT, "port is missing");
+	if (err)
+		return err;
+	*port = nla_get_be16(info->attrs[CYGNET_A_PORT_PORT]);
+	if (!*port)
+		return refuse(info, CYGNET_A_PORT_PORT, -EINVAL, "port 0 does not exist");
+	return 0;
+}
+
+int cygnet_nl_port_add_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cyg_net *cn = cyg_net(genl_info_net(info));
+	__be16 port;
+	int err;
+
+	err = get_port(info, &port);
+	if (err)
+		return err;
+	mutex_lock(&cn->lock);
+	err = cyg_encap_add_port(cn, port);
+	mutex_unlock(&cn->lock);
+	if (err == -EBUSY)
+		return refuse(info, CYGNET_A_PORT_PORT, -EEXIST,
+			      "the port is registered already");
+	return err;
+}
+
+int cygnet_nl_port_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cyg_net *cn = cyg_net(genl_info_net(info));
+	__be16 port;
+	int err;
+
+	err = get_port(info, &port);
+	if (err)
+		return err;
+	mutex_lock(&cn->lock);
+	err = cyg_encap_del_port(cn, port);
+	mutex_unlock(&cn->lock);
+	if (err)
+		return refuse(info, CYGNET_A_PORT_PORT, err, "the port is not registered");
+	return 0;
+}
+
+static int put_port(struct sk_buff *msg, u16 port, u32 portid, u32 seq, int flags)
+{
+	void *header = genlmsg_put(msg, portid, seq, &family, flags,
+				   CYGNET_CMD_PORT_GET);
+
+	if (!header)
+		return -EMSGSIZE;
+	if (nla_put_be16(msg, CYGNET_A_PORT_PORT, htons(port))) {
+		genlmsg_cancel(msg, header);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(msg, header);
+	return 0;
+}
+
+int cygnet_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cyg_net *cn = cyg_net(genl_info_net(info));
+	struct sk_buff *msg;
+	__be16 port;
+	int err;
+
+	err = get_port(info, &port);
+	if (err)
+		return err;
+	if (!xa_load(&cn->ports, ntohs(port)))
+		return refuse(info, CYGNET_A_PORT_PORT, -ENOENT,
+			      "the port is not registered");
+	msg = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	if (!msg)
+		return -ENOMEM;
+	put_port(msg, ntohs(port), info->snd_portid, info->snd_seq, 0);
+	return genlmsg_reply(msg, info);
+}
+
+int cygnet_nl_port_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct cyg_net *cn = cyg_net(sock_net(skb->sk));
+	unsigned long *next = (unsigned long *)cb->ctx, port;
+	void *entry;
+
+	mutex_lock(&cn->lock);
+	xa_for_each_start(&cn->ports, port, entry, *next) {
+		if (put_port(skb, port, NETLINK_CB(cb->skb).portid,
+			     cb->nlh->nlmsg_seq, NLM_F_MULTI))
+			break;
+		*next = port + 1;
+	}
+	mutex_unlock(&cn->lock);
+	return skb->len;
+}
+
+/* Counters. */
+
+static int put_stats(struct sk_buff *msg, struct cyg_net *cn,
+		     struct cyg_device *cyg)
+{
+	int pending = atomic_read(&cn->crypto_pending);
+
+	if (cyg)
+		return nla_put_u32(msg, CYGNET_A_STATS_IFINDEX, cyg->dev->ifindex) ||
+		       put_drops(msg, CYGNET_A_STATS_DROPS, cyg->drops);
+	return put_drops(msg, CYGNET_A_STATS_DROPS, cn->drops) ||
+	       nla_put_u32(msg, CYGNET_A_STATS_SAS, atomic_read(&cn->sas_alive)) ||
+	       nla_put_u32(msg, CYGNET_A_STATS_POLICIES, cn->policy_count) ||
+	       nla_put_u32(msg, CYGNET_A_STATS_CRYPTO_PENDING, max(pending, 0));
+}
+
+int cygnet_nl_stats_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *ifindex = info->attrs[CYGNET_A_STATS_IFINDEX];
+	struct cyg_net *cn = cyg_net(genl_info_net(info));
+	struct cyg_device *cyg = NULL;
+	struct sk_buff *msg;
+	void *header;
+	int err = 0;
+
+	msg = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	if (!msg)
+		return -ENOMEM;
+	header = genlmsg_put_reply(msg, info, &family, 0, CYGNET_CMD_STATS_GET);
+	mutex_lock(&cn->lock);
+	if (ifindex)
+		cyg = cyg_device_find(cn, nla_get_u32(ifindex));
+	if (ifindex && !cyg)
+		err = refuse(info, CYGNET_A_STATS_IFINDEX, -ENODEV,
+			     "no cygnet device of that index in this namespace");
+	else if (put_stats(msg, cn, cyg))
+		err = -EMSGSIZE;
+	mutex_unlock(&cn->lock);
+	if (err) {
+		nlmsg_free(msg);
+		return err;
+	}
+	genlmsg_end(msg, header);
+	return genlmsg_reply(msg, info);
+}
+
+/* The family. */
+
+static bool only_reads(u8 cmd)
+{
+	return cmd == CYGNET_CMD_SA_GET || cmd == CYGNET_CMD_POLICY_GET ||
+	       cmd == CYGNET_CMD_PORT_GET || cmd == CYGNET_CMD_STATS_GET;
+}
+
+/*
+ * The operations' own flag asks for CAP_NET_ADMIN in the user namespace that
+ * owns the network namespace. That suffices to read.
+ */
+static int pre_doit(const struct genl_split_ops *ops, struct sk_buff *skb,
+		    struct genl_info *info)
+{
+	if (cyg_userns_admin || only_reads(info->genlhdr->cmd) ||
+	    netlink_capable(skb, CAP_NET_ADMIN))
+		return 0;
+	NL_SET_ERR_MSG(info->extack,
+		       "CAP_NET_ADMIN in the initial user namespace is needed");
+	return -EPERM;
+}
+
+static const struct genl_multicast_group groups[] = {
+	[CYGNET_NLGRP_EVENTS] = {
+		.name = CYGNET_MCGRP_EVENTS,
+		.flags = GENL_MCAST_CAP_NET_ADMIN,
+	},
+};
+
+static struct genl_family family __ro_after_init = {
+	.name = CYGNET_FAMILY_NAME,
+	.version = CYGNET_FAMILY_VERSION,
+	.netnsok = true,
+	.parallel_ops = true,
+	.module = THIS_MODULE,
+	.ops = cygnet_nl_ops,
+	.n_ops = ARRAY_SIZE(cygnet_nl_ops),
+	.resv_start_op = CYGNET_CMD_SA_NEW,
+	.mcgrps = groups,
+	.n_mcgrps = ARRAY_SIZE(groups),
+	.pre_doit = pre_doit,
+};
+
+/**
+ * cyg_netlink_init - offer the family
+ */
+int cyg_netlink_init(void)
+{
+	return genl_register_family(&family);
+}
+
+/**
+ * cyg_netlink_uninit - take no more requests
+ */
+void cyg_netlink_uninit(void)
+{
+	genl_unregister_family(&family);
+}
+
+MODULE_ALIAS_GENL_FAMILY(CYGNET_FAMILY_NAME);
