@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Cygnet: IPsec as a network device.
+ *
+ * Receive, all in softirq:
+ *
+ *   input.c    native4_rcv, native6_rcv      protocol 50 from the IP layer
+ *              encap4_rcv, encap6_rcv        from a stock UDP_ENCAP socket
+ *   encap.c    local_in4, local_in6          UDP to a registered port
+ *     └► input.c   cyg_input_packet          SPI → SA
+ *          └► esp.c    cyg_esp_input         replay pre-check, gather
+ *               └► crypt.c  cyg_crypt_decrypt    now or later …
+ *                    └► esp.c    decrypted   … replay commit, lifetime, trailer
+ *                         └► input.c  cyg_input_deliver   ECN, selectors, device
+ *
+ * Send, with BH off:
+ *
+ *   device.c   device_xmit
+ *     └► output.c  cyg_output_xmit           flow → policy → SA → route
+ *          └► esp.c    cyg_esp_output        sequence number, copy, trailer
+ *               └► crypt.c  cyg_crypt_encrypt    now or later …
+ *                    └► esp.c    encrypted
+ *                         └► encap.c  cyg_encap_send       UDP header
+ *                              └► ipaddr.c  cyg_ipaddr_send    IP header, out
+ *
+ * Control: netlink.c parses and checks, then calls sadb.c, spd.c and encap.c.
+ *
+ * Locks, outermost first: RTNL, cyg_net.lock (everything that netlink changes,
+ * in one namespace), cyg_sa.lock (what each packet changes in an SA). Readers
+ * of packets take RCU only. Netlink operations never take RTNL, so newlink and
+ * dellink may take cyg_net.lock below it.
+ *
+ * Lifetimes: a packet inside crypto holds its SA, an SA holds its policy and
+ * keeps its namespace from going away (net_exit waits for SAs). Nobody holds a
+ * device: it is reached by policy->dev under RCU, NULL once it is going.
+ */
+#ifndef _CYGNET_H
+#define _CYGNET_H
+
+#include <crypto/aead.h>
+#include <linux/hrtimer.h>
+#include <linux/netdevice.h>
+#include <linux/percpu-refcount.h>
+#include <linux/rhashtable.h>
+#include <linux/timer.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <net/dst_cache.h>
+#include <net/gro_cells.h>
+#include <net/netns/generic.h>
+#include <uapi/linux/cygnet.h>
+
+#include "messages.h"
+#include "replay.h"
+#include "selector.h"
+
+/* The largest overhead around an inner packet: IPv6, UDP, ESP, trailer, ICV. */
+#define CYG_OVERHEAD_MAX	(40 + 8 + sizeof(struct cyg_esp_header) + \
+				 sizeof(struct cyg_esp_trailer) + 16)
+
+struct cyg_drops {
+	unsigned long packets[CYGNET_DROP_MAX + 1];
+};
+
+/**
+ * struct cyg_net - what a network namespace has
+ * @net: the namespace
+ * @lock: protects all of the following up to @devices
+ * @sas: hash of SAs by cyg_sa_key
+ * @sa_list: the same in order of creation, for dumps
+ * @sa_serial: of the newest SA
+ * @reservations: SPIs given out, oldest first
+ * @policies: by id
+ * @policy_count: how many
+ * @ports: registered UDP ports, each a value entry
+ * @port_count: how many; the LOCAL_IN hooks exist while there is one
+ * @devices: cyg_device.node
+ * @control: sockets that outer packets are sent with, IPv4 and IPv6
+ * @drops: counters
+ * @crypto_pending: packets inside asynchronous crypto
+ * @sas_alive: SAs that have not been freed yet
+ */
+struct cyg_net {
+	struct net *net;
+	struct mutex lock; /* what netlink changes */
+	struct rhltable sas;
+	struct list_head sa_list;
+	u64 sa_serial;
+	struct list_head reservations;
+	struct xarray policies;
+	u32 policy_count;
+	struct xarray ports;
+	u32 port_count;
+	struct list_head devices;
+
+	struct sock *control[2];
+	struct cyg_drops __percpu *drops;
+	atomic_t crypto_pending;
+	atomic_t sas_alive;
+};
+
+extern unsigned int cyg_net_id;
+extern struct workqueue_struct *cyg_wq;
+
+static inline struct cyg_net *cyg_net(const struct net *net)
+{
+	return net_generic(net, cyg_net_id);
+}
+
+/**
+ * struct cyg_spd_entry - one selector of one policy
+ * @selector: the selector
+ * @policy: the policy
+ * @action: what it does
+ */
+struct cyg_spd_entry {
+	struct cyg_selector selector;
+	struct cyg_policy *policy;
+	u8 action;
+};
+
+/**
+ * struct cyg_spd - the outbound policies of a device, first match wins
+ * @rcu: immutable, replaced as a whole
+ * @count: of entries
+ * @entries: by priority, then most specific first, then id
+ */
+struct cyg_spd {
+	struct rcu_head rcu;
+	u32 count;
+	struct cyg_spd_entry entries[];
+};
+
+/**
+ * struct cyg_device - private part of a cygnet device
+ * @dev: the device
+ * @node: in cyg_net.devices
+ * @policies: cyg_policy.node, protected by cyg_net.lock
+ * @spd: for sending
+ * @gro_cells: for receiving
+ * @drops: counters
+ * @underlay_net: where outer packets are routed
+ */
+struct cyg_device {
+	struct net_device *dev;
+	struct list_head node;
+	struct list_head policies;
+	struct cyg_spd __rcu *spd;
+	struct gro_cells gro_cells;
+	struct cyg_drops __percpu *drops;
+	struct net *underlay_net;
+};
+
+/**
+ * struct cyg_rules - the replaceable part of a policy
+ * @rcu: immutable, replaced as a whole
+ * @priority: lower is looked at first
+ * @action: what to do
+ * @count: of selectors
+ * @selectors: in the order given
+ */
+struct cyg_rules {
+	struct rcu_head rcu;
+	u32 priority;
+	u8 action;
+	u32 count;
+	struct cyg_selector selectors[];
+};
+
+/**
+ * struct cyg_policy - an SPD entry, for both directions
+ * @rcu: readers of the device's spd may still see it
+ * @ref: held by the SPD and by each SA
+ * @id: stable
+ * @mode: of its SAs
+ * @protocol: of its SAs
+ * @name: for people
+ * @node: in cyg_device.policies
+ * @sas: cyg_sa.policy_node, oldest first
+ * @dev: its device, NULL once the policy is deleted
+ * @rules: selectors and action
+ * @sa: the outbound SA in use
+ * @acquired: jiffies of the last acquire event
+ */
+struct cyg_policy {
+	struct rcu_head rcu;
+	refcount_t ref;
+	u32 id;
+	u8 mode;
+	u8 protocol;
+	char name[CYGNET_NAME_LEN_MAX + 1];
+	struct list_head node;
+	struct list_head sas;
+	struct net_device __rcu *dev;
+	struct cyg_rules __rcu *rules;
+	struct cyg_sa __rcu *sa;
+	unsigned long acquired;
+};
+
+/**
+ * struct cyg_alg - an encryption algorithm
+ * @id: IKEv2 transform type 1
+ * @name: for people
+ * @driver: of the kernel's crypto API
+ * @key_bits: key lengths without the salt, zero-terminated
+ * @salt: bytes at the end of the key material
+ * @icv: bytes
+ */
+struct cyg_alg {
+	u16 id;
+	const char *name;
+	const char *driver;
+	u16 key_bits[4];
+	u8 salt;
+	u8 icv;
+};
+
+/* Also the rhashtable key, so without holes. */
+struct cyg_sa_key {
+	__be32 spi;
+	u8 protocol;
+	u8 direction;
+	u16 zero;
+};
+
+/* Zero means no limit. */
+struct cyg_lifetime {
+	u64 soft_seconds, hard_seconds;
+	u64 soft_packets, hard_packets;
+	u64 soft_bytes, hard_bytes;
+};
+
+/**
+ * struct cyg_sa_config - what makes an SA, as netlink gives it
+ * @key: protocol, SPI, direction
+ * @src: outer source
+ * @dst: outer destination
+ * @family: of the outer addresses, 4 or 6
+ * @mode: tunnel or transport
+ * @esn: extended sequence numbers
+ * @alg: encryption
+ * @secret: key and salt, in the netlink message
+ * @secret_len: in bytes
+ * @window: of replay protection, inbound
+ * @sport: UDP encapsulation
+ * @dport: UDP encapsulation
+ * @keepalive: seconds, outbound
+ * @sequence: to start from
+ * @life: limits
+ */
+struct cyg_sa_config {
+	struct cyg_sa_key key;
+	struct cyg_addr src, dst;
+	u8 family;
+	u8 mode;
+	bool esn;
+	const struct cyg_alg *alg;
+	const u8 *secret;
+	u32 secret_len;
+	u32 window;
+	__be16 sport, dport;
+	u16 keepalive;
+	u64 sequence;
+	struct cyg_lifetime life;
+};
+
+/**
+ * struct cyg_sa - a Security Association, one direction
+ * @hash: in cyg_net.sas
+ * @node: in cyg_net.sa_list
+ * @policy_node: in cyg_policy.sas
+ * @key: protocol, SPI, direction
+ * @src: outer source
+ * @dst: outer destination
+ * @family: of the outer addresses, 4 or 6
+ * @mode: tunnel
+ * @esn: extended sequence numbers
+ * @key_bits: for people
+ * @sport: UDP encapsulation if both ports are set
+ * @dport: UDP encapsulation if both ports are set
+ * @keepalive: seconds between NAT keepalives, 0 for none
+ * @alg: encryption
+ * @aead: keyed transform
+ * @iv_salt: XORed with the sequence number, so that IVs tell nothing
+ * @policy: the policy it belongs to
+ * @cn: its namespace
+ * @serial: order of creation
+ * @created: CLOCK_BOOTTIME, ns
+ * @life: limits
+ * @drops: counters
+ * @dst_cache: route to @dst, outbound
+ * @ref: held by packets inside crypto, and once by the SADB
+ * @free_work: the end
+ * @expiry: lifetime in seconds
+ * @keepalive_timer: armed if @keepalive
+ * @lock: protects the rest
+ * @dead: hard expired or deleted
+ * @soft_sent: the soft event was raised
+ * @sequence: last one used, outbound
+ * @packets: carried
+ * @bytes: carried
+ * @used: CLOCK_BOOTTIME of the last packet, ns
+ * @replay: inbound
+ */
+struct cyg_sa {
+	struct rhlist_head hash;
+	struct list_head node;
+	struct list_head policy_node;
+
+	struct cyg_sa_key key;
+	struct cyg_addr src, dst;
+	u8 family;
+	u8 mode;
+	bool esn;
+	u16 key_bits;
+	__be16 sport, dport;
+	u16 keepalive;
+	const struct cyg_alg *alg;
+	struct crypto_aead *aead;
+	__be64 iv_salt;
+	struct cyg_policy *policy;
+	struct cyg_net *cn;
+	u64 serial;
+	u64 created;
+	struct cyg_lifetime life;
+
+	struct cyg_drops __percpu *drops;
+	struct dst_cache dst_cache;
+	struct percpu_ref ref;
+	struct rcu_work free_work;
+	struct hrtimer expiry;
+	struct timer_list keepalive_timer;
+
+	spinlock_t lock ____cacheline_aligned_in_smp;
+	bool dead;
+	bool soft_sent;
+	u64 sequence;
+	u64 packets;
+	u64 bytes;
+	u64 used;
+	struct cyg_replay *replay;
+};
+
+static inline bool cyg_sa_encapsulated(const struct cyg_sa *sa)
+{
+	return sa->sport && sa->dport;
+}
+
+/**
+ * struct cyg_crypt - a packet inside crypto
+ * @sa: held
+ * @source: the received packet, only read; NULL when sending
+ * @skb: the new packet: plaintext, or (sending) in place
+ * @done: called once, with BH off, under no lock
+ * @sequence: of the packet
+ * @inner_len: length of the inner packet, sending
+ * @dsfield: of the outer header (received) or the inner one (sending)
+ * @iv: as on the wire
+ * @aad: associated data with the IV behind it
+ * @aad_len: in bytes
+ * @dst: @aad, then what is written
+ * @src: the same for what is read, behind @req
+ * @req: with the algorithm's context behind it
+ */
+struct cyg_crypt {
+	struct cyg_sa *sa;
+	struct sk_buff *source;
+	struct sk_buff *skb;
+	void (*done)(struct cyg_crypt *crypt, int err);
+	u64 sequence;
+	u32 inner_len;
+	u8 dsfield;
+	__be64 iv;
+	__be32 aad[5];
+	u32 aad_len;
+	struct scatterlist dst[2];
+	struct scatterlist *src;
+	struct aead_request req;
+};
+
+/* alg.c */
+const struct cyg_alg *cyg_alg_find(u16 id);
+bool cyg_alg_key_ok(const struct cyg_alg *alg, u32 len);
+struct crypto_aead *cyg_alg_new(const struct cyg_alg *alg, const u8 *key, u32 len);
+
+/* crypt.c */
+struct cyg_crypt *cyg_crypt_new(struct cyg_sa *sa, unsigned int segments);
+void cyg_crypt_free(struct cyg_crypt *crypt);
+void cyg_crypt_encrypt(struct cyg_crypt *crypt, unsigned int len);
+void cyg_crypt_decrypt(struct cyg_crypt *crypt, unsigned int len);
+
+/* device.c */
+int cyg_device_init(void);
+void cyg_device_uninit(void);
+bool cyg_device_is(const struct net_device *dev);
+struct cyg_device *cyg_device_find(struct cyg_net *cn, u32 ifindex);
+
+/* encap.c */
+int cyg_encap_add_port(struct cyg_net *cn, __be16 port);
+int cyg_encap_del_port(struct cyg_net *cn, __be16 port);
+void cyg_encap_close(struct cyg_net *cn);
+int cyg_encap_send(struct cyg_sa *sa, struct sk_buff *skb, u8 dsfield);
+void cyg_encap_keepalive(struct cyg_sa *sa);
+
+/* esp.c */
+enum cygnet_drop cyg_esp_input(struct cyg_sa *sa, struct sk_buff *skb,
+			       u32 offset, u32 len, u8 dsfield);
+enum cygnet_drop cyg_esp_output(struct cyg_sa *sa, struct sk_buff *skb,
+				const struct cyg_flow *flow,
+				struct dst_entry *dst);
+
+/* input.c */
+int cyg_input_init(void);
+void cyg_input_uninit(void);
+bool cyg_input_claims(struct cyg_net *cn, struct sk_buff *skb, __be32 spi,
+		      const struct cyg_addr *dst, u8 family);
+void cyg_input_packet(struct cyg_net *cn, struct sk_buff *skb, u32 offset,
+		      u32 len, const struct cyg_addr *dst, u8 family, u8 dsfield);
+enum cygnet_drop cyg_input_deliver(struct cyg_sa *sa, struct sk_buff *skb,
+				   u8 next_header, u8 dsfield);
+
+/* ipaddr.c */
+int cyg_ipaddr_open(struct cyg_net *cn);
+void cyg_ipaddr_close(struct cyg_net *cn);
+u32 cyg_ipaddr_header_len(u8 family);
+void cyg_ipaddr_outer(const struct sk_buff *skb, u8 family,
+		      struct cyg_addr *dst, u8 *dsfield);
+bool cyg_ipaddr_xfrm_holds(struct net *net, u32 mark, const struct cyg_addr *dst,
+			   __be32 spi, u8 protocol, u8 family);
+struct dst_entry *cyg_ipaddr_route(struct cyg_sa *sa);
+int cyg_ipaddr_send(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,
+		    u8 dsfield);
+void cyg_ipaddr_udp_checksum(struct cyg_sa *sa, struct sk_buff *skb);
+void cyg_ipaddr_too_big(struct sk_buff *skb, const struct cyg_flow *flow, u32 mtu);
+void cyg_ipaddr_prohibited(struct sk_buff *skb, const struct cyg_flow *flow);
+
+/* netlink.c */
+extern bool cyg_userns_admin;
+int cyg_netlink_init(void);
+void cyg_netlink_uninit(void);
+void cyg_netlink_acquire(struct cyg_policy *policy, struct net_device *dev,
+			 const struct cyg_flow *flow);
+void cyg_netlink_expire(struct cyg_sa *sa, enum cygnet_expiry expiry);
+void cyg_netlink_sa(struct cyg_sa *sa, u8 cmd);
+void cyg_netlink_policy(struct cyg_net *cn, struct cyg_policy *policy, u8 cmd);
+
+/* output.c */
+void cyg_output_xmit(struct cyg_device *cyg, struct sk_buff *skb);
+
+/* sadb.c */
+int cyg_sadb_open(struct cyg_net *cn);
+void cyg_sadb_close(struct cyg_net *cn);
+struct cyg_sa *cyg_sadb_input(struct cyg_net *cn, u8 protocol, __be32 spi,
+			      const struct cyg_addr *dst, u8 family, bool *exact);
+struct cyg_sa *cyg_sadb_find(struct cyg_net *cn, u8 protocol, __be32 spi,
+			     const struct cyg_addr *dst, u8 family);
+struct cyg_sa *cyg_sadb_new(struct cyg_net *cn, const struct cyg_sa_config *config);
+void cyg_sadb_free(struct cyg_sa *sa);
+int cyg_sadb_add(struct cyg_sa *sa, struct cyg_policy *policy);
+void cyg_sadb_del(struct cyg_sa *sa);
+__be32 cyg_sadb_reserve(struct cyg_net *cn, u8 protocol,
+			const struct cyg_addr *dst, u8 family, u32 min, u32 max);
+bool cyg_sadb_unreserve(struct cyg_net *cn, u8 protocol, __be32 spi,
+			const struct cyg_addr *dst, u8 family);
+enum cygnet_drop cyg_sadb_next_sequence(struct cyg_sa *sa, u32 bytes, u64 *sequence);
+enum cygnet_drop cyg_sadb_precheck(struct cyg_sa *sa, u32 low, u64 *sequence);
+enum cygnet_drop cyg_sadb_commit(struct cyg_sa *sa, u64 sequence, u32 bytes);
+
+/* spd.c */
+struct cyg_policy *cyg_spd_find(struct cyg_net *cn, u32 id);
+struct cyg_policy *cyg_spd_lookup(struct cyg_device *cyg,
+				  const struct cyg_flow *flow, u8 *action);
+bool cyg_spd_admits(struct cyg_policy *policy, const struct cyg_flow *flow);
+struct cyg_policy *cyg_spd_new(struct cyg_net *cn, u32 id);
+int cyg_spd_set(struct cyg_net *cn, struct cyg_policy *policy,
+		struct cyg_device *cyg, struct cyg_rules *rules);
+void cyg_spd_del(struct cyg_net *cn, struct cyg_policy *policy);
+void cyg_spd_put(struct cyg_policy *policy);
+
+/* stats.c */
+enum cyg_kind { CYG_KIND_NET, CYG_KIND_DEVICE, CYG_KIND_POLICY, CYG_KIND_SA, CYG_KINDS };
+void cyg_stats_born(enum cyg_kind kind);
+void cyg_stats_died(enum cyg_kind kind);
+void cyg_stats_report(void);
+u64 cyg_stats_fold(const struct cyg_drops __percpu *drops, enum cygnet_drop reason);
+void cyg_stats_drop(enum cygnet_drop reason, struct cyg_net *cn,
+		    struct net_device *dev, struct cyg_sa *sa);
+void cyg_stats_drop_sa(enum cygnet_drop reason, struct cyg_sa *sa);
+void cyg_stats_free_skb(struct sk_buff *skb, enum cygnet_drop reason);
+
+#endif /* _CYGNET_H */
