@@ -178,13 +178,13 @@ static void test_descriptors(void **state)
 /* Descriptors that nobody asked for are closed, not kept. */
 static void test_unwanted_descriptors(void **state)
 {
-	int fds[IPC_FDS_MAX] = { ends[0], ends[1] }, n;
+	int fds[] = { ends[0], ends[1] }, room[IPC_FDS_MAX], n;
 	int before = count_fds();
 
 	sent.im_type = IPC_CONN_UP;
 	assert_int_equal(ipc_send(ends[0], &sent, fds, 2), 0);
 	n = IPC_FDS_MAX;
-	assert_int_equal(ipc_recv(ends[1], &got, fds, &n), -1);
+	assert_int_equal(ipc_recv(ends[1], &got, room, &n), -1);
 	assert_int_equal(n, 0);
 	assert_int_equal(ipc_send(ends[0], &sent, fds, 1), 0);
 	ipc_recv(ends[1], &got, NULL, NULL);
@@ -192,7 +192,7 @@ static void test_unwanted_descriptors(void **state)
 	sent.im_sockets.io_n = 2;
 	assert_int_equal(ipc_send(ends[0], &sent, fds, 1), 0);
 	n = IPC_FDS_MAX;
-	assert_int_equal(ipc_recv(ends[1], &got, fds, &n), -1);
+	assert_int_equal(ipc_recv(ends[1], &got, room, &n), -1);
 	assert_int_equal(count_fds(), before);
 }
 
