@@ -120,15 +120,20 @@ class Road:
         """Without a tunnel nothing arrives, and the tripwire proves why."""
         for family in families:
             before = self.cleartext()
-            # pylint: disable=consider-using-with
-            with self.client:
-                sent = subprocess.Popen(["ping", "-n", "-q", "-c", "1", "-w", "10", SERVER[family]],
-                                        stdout=subprocess.PIPE, text=True)
-            until(lambda: sent.poll() is not None or self.cleartext() > before, "the end of a ping")
-            sent.send_signal(signal.SIGINT)
-            assert ", 0 received" in sent.communicate()[0], "a ping went through unprotected"
+            self.unanswered(lambda: self.cleartext() > before, family)
             assert self.cleartext() > before, "the plain path was cut before the tripwire"
         self.seen = self.cleartext()
+
+    def unanswered(self, noticed, family=4):
+        """One ping that must get lost, in a way that noticed() sees."""
+        # pylint: disable=consider-using-with
+        with self.client:
+            sent = subprocess.Popen(["ping", "-n", "-q", "-c", "1", "-w", "20", SERVER[family]],
+                                    stdout=subprocess.PIPE, text=True)
+        until(lambda: sent.poll() is not None or noticed(), "the end of a ping")
+        sent.send_signal(signal.SIGINT)
+        assert ", 0 received" in sent.communicate()[0], "a ping went through unprotected"
+        assert noticed(), "a ping got lost, but not where it should"
 
     def try_ping(self, family=4, count=1, size=56, seconds=2, reverse=False):
         """The number of replies."""
