@@ -12,6 +12,14 @@ const struct drop_words drop_words[KERNEL_DROPS] = {
 		"rx-no-sa",
 		"UDP-encapsulated ESP whose SPI nobody here holds",
 	},
+	[CYGNET_DROP_RX_CHECKSUM] = {
+		"rx-checksum",
+		"UDP-encapsulated ESP with a wrong UDP checksum",
+	},
+	[CYGNET_DROP_RX_CONNTRACK] = {
+		"rx-conntrack",
+		"Connection tracking refused the UDP datagram",
+	},
 	[CYGNET_DROP_RX_SA_DEAD] = {
 		"rx-sa-dead",
 		"The SA has expired (hard lifetime) or is being deleted",
@@ -47,6 +55,10 @@ const struct drop_words drop_words[KERNEL_DROPS] = {
 	[CYGNET_DROP_RX_INNER] = {
 		"rx-inner",
 		"The inner packet is malformed",
+	},
+	[CYGNET_DROP_RX_ECN] = {
+		"rx-ecn",
+		"Congestion marked outside, no ECN inside (RFC 6040 section 4.2)",
 	},
 	[CYGNET_DROP_RX_NO_POLICY] = {
 		"rx-no-policy",

@@ -20,32 +20,30 @@ void text_append(char *buf, size_t size, const char *format, ...)
 	va_end(args);
 }
 
-static unsigned int min3(unsigned int a, unsigned int b, unsigned int c)
+static unsigned int min(unsigned int a, unsigned int b)
 {
-	if (b < a)
-		a = b;
-	return c < a ? c : a;
+	return a < b ? a : b;
 }
 
-/* Levenshtein; both words are shorter than WORD_MAX. */
+/* Changes, insertions, deletions, swaps; both shorter than WORD_MAX. */
 static unsigned int edit_distance(const char *a, const char *b)
 {
-	size_t i, j, alen = strlen(a), blen = strlen(b);
-	unsigned int row[WORD_MAX], diagonal, above;
+	unsigned char d[WORD_MAX][WORD_MAX];
+	size_t i, j;
 
-	for (j = 0; j <= blen; j++)
-		row[j] = j;
-	for (i = 1; i <= alen; i++) {
-		diagonal = row[0];
-		row[0] = i;
-		for (j = 1; j <= blen; j++) {
-			above = row[j];
-			row[j] = min3(row[j] + 1, row[j - 1] + 1,
-				      diagonal + (a[i - 1] != b[j - 1]));
-			diagonal = above;
+	for (i = 0; i <= strlen(a); i++) {
+		for (j = 0; j <= strlen(b); j++) {
+			d[i][j] = i ?: j;
+			if (!i || !j)
+				continue;
+			d[i][j] = min(min(d[i - 1][j], d[i][j - 1]) + 1,
+				      d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+			    a[i - 2] == b[j - 1])
+				d[i][j] = min(d[i][j], d[i - 2][j - 2] + 1);
 		}
 	}
-	return row[blen];
+	return d[i - 1][j - 1];
 }
 
 void suggest(struct suggestion *suggestion, const char *word,

@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "unit.h"
+
+#include "conf.h"
+
+static struct conf_log messages;
+
+static struct conf *parse(const char *text)
+{
+	conf_log_free(&messages);
+	return conf_parse("/etc/cygnet/cygnet.conf", text, strlen(text),
+			  &messages);
+}
+
+static struct conf *parse_good(const char *text)
+{
+	struct conf *conf = parse(text);
+
+	if (!conf)
+		conf_log_print(stderr, "test", &messages);
+	assert_non_null(conf);
+	return conf;
+}
+
+/* Exactly one error, there and with those words. */
+static void assert_error(const char *text, u32 line, u32 column,
+			 const char *words)
+{
+	struct conf *conf = parse(text);
+
+	if (messages.log_errors != 1 || messages.log_count != 1)
+		conf_log_print(stderr, text, &messages);
+	assert_null(conf);
+	assert_int_equal(messages.log_errors, 1);
+	assert_int_equal(messages.log_messages[0].msg_line, line);
+	assert_int_equal(messages.log_messages[0].msg_column, column);
+	if (!strstr(messages.log_messages[0].msg_text, words))
+		fail_msg("\"%s\" does not say \"%s\"",
+			 messages.log_messages[0].msg_text, words);
+	conf_log_free(&messages);
+}
+
+#define BEGIN "connection office {\n"
+#define BASE  BEGIN " remote = 192.0.2.1\n psk = office.psk\n" \
+	" protect = 10.1.0.0/16 <-> 10.2.0.0/16\n"
+/* The setting under test stands in line 5, its value in column N + 5. */
+#define WITH(setting) BASE " " setting "\n}\n"
+
+static void test_smallest(void **state)
+{
+	struct conf *conf = parse_good(BASE "}\n");
+	struct conf_conn *conn = &conf->conf_conns[0];
+	char buf[TS_PAIR_STRLEN];
+
+	assert_int_equal(conf->conf_nconns, 1);
+	assert_int_equal(conf->conf_ike_port, 500);
+	assert_int_equal(conf->conf_natt_port, 4500);
+	assert_string_equal(conf->conf_control_dir, "/run/cygnet");
+	assert_int_equal(conf->conf_log_level, CONF_LOG_INFO);
+	assert_string_equal(conn->conn_name, "office");
+	assert_int_equal(conn->conn_line, 1);
+	assert_string_equal(conn->conn_psk, "/etc/cygnet/office.psk");
+	assert_int_equal(conn->conn_npairs, 1);
+	assert_string_equal(ts_pair_print(&conn->conn_pairs[0], buf),
+			    "10.1.0.0/16 <-> 10.2.0.0/16");
+	assert_int_equal(conn->conn_local.ip_family, AF_UNSPEC);
+	assert_int_equal(conn->conn_remote.ip_family, AF_INET);
+	assert_int_equal(conn->conn_local_id.id_type, ID_ADDRESS);
+	assert_int_equal(conn->conn_start, CONF_START_WAIT);
+	assert_int_equal(conn->conn_nike, 2);
+	assert_int_equal(conn->conn_nesp, 1);
+	assert_int_equal(conn->conn_rekey, 3600);
+	assert_int_equal(conn->conn_liveness, 30);
+	assert_int_equal(conn->conn_keepalive, 20);
+	assert_int_equal(conn->conn_replay_window, 1024);
+	assert_int_equal(conn->conn_mtu, 0);
+	assert_int_equal(conn->conn_origin[CONF_REMOTE], 2);
+	assert_int_equal(conn->conn_origin[CONF_MTU], 0);
+	conf_free(conf);
+}
+
+static void test_every_key(void **state)
+{
+	struct conf *conf =
+		parse_good("global {\n ike-port = 1500\n natt-port = 5500\n"
+			   " control-dir = /tmp/c\n log-level = debug\n}\n"
+			   BASE " local = 198.51.100.1\n local-id = a.example\n"
+			   " remote-id = user@b.example\n mode = tunnel\n"
+			   " ike = aes128gcm-sha256-ecp256\n"
+			   " esp = chacha20poly1305-x25519, aes128gcm\n"
+			   " esn = no\n start = trap\n encapsulation = udp\n"
+			   " device = wan7\n address = 10.1.0.1\n mtu = 1400\n"
+			   " rekey = 1h30m\n rekey-bytes = 5G\n"
+			   " ike-lifetime = 1d\n liveness = off\n"
+			   " keepalive = 25s\n replay-window = 32\n}\n");
+	struct conf_conn *conn = &conf->conf_conns[0];
+	size_t i;
+
+	assert_int_equal(conf->conf_ike_port, 1500);
+	assert_int_equal(conf->conf_natt_port, 5500);
+	assert_string_equal(conf->conf_control_dir, "/tmp/c");
+	assert_int_equal(conf->conf_log_level, CONF_LOG_DEBUG);
+	assert_int_equal(conn->conn_local.ip_family, AF_INET);
+	assert_int_equal(conn->conn_local_id.id_type, ID_FQDN);
+	assert_int_equal(conn->conn_local_id.id_len, 9);
+	assert_int_equal(conn->conn_remote_id.id_type, ID_RFC822_ADDR);
+	assert_int_equal(conn->conn_nike, 1);
+	assert_int_equal(conn->conn_nesp, 2);
+	assert_false(conn->conn_esn);
+	assert_null(proposal_first(&conn->conn_esp[1], TRANSFORM_KE));
+	assert_int_equal(proposal_first(&conn->conn_esp[1],
+					TRANSFORM_ESN)->tr_id, ESN_NO);
+	assert_int_equal(conn->conn_start, CONF_START_TRAP);
+	assert_int_equal(conn->conn_encapsulation, CONF_ENCAP_UDP);
+	assert_string_equal(conn->conn_device, "wan7");
+	assert_int_equal(conn->conn_mtu, 1400);
+	assert_int_equal(conn->conn_rekey, 5400);
+	assert_int_equal(conn->conn_rekey_bytes, 5ULL << 30);
+	assert_int_equal(conn->conn_ike_lifetime, 86400);
+	assert_int_equal(conn->conn_liveness, 0);
+	assert_int_equal(conn->conn_keepalive, 25);
+	assert_int_equal(conn->conn_replay_window, 32);
+	for (i = 0; i < CONF_CONN_KEYS; i++)
+		assert_true(conn->conn_origin[i]);
+	conf_free(conf);
+}
+
+/* What "show config" prints, read again, is the same configuration. */
+static void test_values_read_back(void **state)
+{
+	struct conf *conf = parse_good(WITH("rekey = 90m")), *again;
+	static char text[4 * CONF_VALUE_STRLEN], value[CONF_VALUE_STRLEN];
+	int key;
+
+	strcpy(text, "connection office {\n");
+	for (key = 0; key < CONF_CONN_KEYS; key++)
+		sprintf(text + strlen(text), "%s = %s\n",
+			conf_conn_key(key)->key_name,
+			conf_conn_value(&conf->conf_conns[0], key, value,
+					sizeof(value)));
+	strcat(text, "}\n");
+	again = parse_good(text);
+	memset(again->conf_conns[0].conn_origin, 0,
+	       sizeof(again->conf_conns[0].conn_origin));
+	memset(conf->conf_conns[0].conn_origin, 0,
+	       sizeof(conf->conf_conns[0].conn_origin));
+	for (key = 0; key < CONF_CONN_KEYS; key++) {
+		static char other[CONF_VALUE_STRLEN];
+
+		assert_string_equal(conf_conn_value(&conf->conf_conns[0], key,
+						    value, sizeof(value)),
+				    conf_conn_value(&again->conf_conns[0], key,
+						    other, sizeof(other)));
+	}
+	conf_free(conf);
+	conf_free(again);
+}
+
+static void test_plain_data(void **state)
+{
+	struct conf *conf = parse_good(BASE "}\nconnection b {\n"
+				       "remote = ::1\npsk = /k\n"
+				       "protect = ::1 <-> ::2\n}\n");
+	struct conf *copy = malloc(conf->conf_size);
+	size_t size = conf->conf_size;
+
+	memcpy(copy, conf, size);
+	conf_free(conf);
+	assert_true(conf_check_size(copy, size));
+	assert_false(conf_check_size(copy, size - 1));
+	assert_string_equal(conf_find(copy, "b")->conn_psk, "/k");
+	assert_null(conf_find(copy, "c"));
+	assert_string_equal(conf_suggest(copy, "ofice"), "office");
+	copy->conf_nconns++;
+	assert_false(conf_check_size(copy, size));
+	free(copy);
+}
+
+static void test_comments_and_quotes(void **state)
+{
+	struct conf *conf =
+		parse_good("# comment\r\n\n\tconnection  office\t{ # more\r\n"
+			   "\tremote\t=192.0.2.1 # address\r\n"
+			   "psk = \"/a \\\"b\\\" # c\\\\d\" # the file\n"
+			   "protect = \"10.1.0.0/16 <-> 10.2.0.0/16\"\n"
+			   "device=cyg7\n  }  \t\n");
+
+	assert_string_equal(conf->conf_conns[0].conn_psk, "/a \"b\" # c\\d");
+	assert_string_equal(conf->conf_conns[0].conn_device, "cyg7");
+	conf_free(conf);
+}
+
+static void test_no_newline_at_end(void **state)
+{
+	conf_free(parse_good(BASE "}"));
+	conf_free(parse_good(""));
+}
+
+static void test_places_of_errors(void **state)
+{
+	assert_error(WITH("mtu = 67"), 5, 8, "68-65535");
+	assert_error(WITH("mtu = 65536"), 5, 8, "68-65535");
+	assert_error(WITH("mtu   =   x"), 5, 12, "not a number");
+	assert_error(WITH("mtu = \"x\""), 5, 9, "not a number");
+	assert_error(WITH("mtu ="), 5, 7, "no value");
+	assert_error(WITH("mtu = \"\""), 5, 9, "no value");
+	assert_error(WITH("mtu = \"1400"), 5, 9, "quotes");
+	assert_error(WITH("mut = 1400"), 5, 2, "did you mean \"mtu\"");
+	assert_error(WITH("left = 1400"), 5, 2, "unknown key \"left\"");
+	assert_error(WITH("psk = other"), 5, 8, "line 3");
+	assert_error(WITH("start = begin"), 5, 10, "wait, trap, start");
+	assert_error(WITH("start = strat"), 5, 10, "did you mean \"start\"");
+	assert_error(WITH("rekey = 1x"), 5, 10, "not a time");
+	assert_error(WITH("rekey = 8d"), 5, 10, "7d");
+	assert_error(WITH("rekey = 99999999999999999999s"), 5, 10, "time");
+	assert_error(WITH("rekey = -1s"), 5, 10, "time");
+	assert_error(WITH("rekey-bytes = 12Q"), 5, 16, "bytes");
+	assert_error(WITH("device = way-too-long-for-linux"), 5, 11, "device");
+	assert_error(WITH("device = a/b"), 5, 11, "device");
+	assert_error(WITH("mode = transport"), 5, 1, "not in this release");
+	assert_error(WITH("local = gw.example.org"), 5, 10, "not looked up");
+	assert_error(WITH("local = 1.2.3.4.5"), 5, 10, "not looked up");
+	assert_error(WITH("local = 0.0.0.0"), 5, 10, "not an address");
+	assert_error(WITH("local = 2001:db8::1"), 5, 1, "family");
+	assert_error(WITH("local-id = C=CH, O=x"), 5, 13, "distinguished");
+	assert_error(WITH("esp = aes256gcm, 3des"), 5, 19, "RFC 8221");
+	assert_error(WITH("ike = aes256gcm"), 5, 8, "PRF");
+	assert_error(WITH("nonsense"), 5, 2, "KEY = VALUE");
+	assert_error(WITH("replay-window = 31"), 5, 18, "32-4096");
+	assert_error(WITH("replay-window = 4097"), 5, 18, "32-4096");
+}
+
+static void test_errors_of_blocks(void **state)
+{
+	assert_error("mtu = 1400\n", 1, 1, "in a block");
+	assert_error("}\n", 1, 1, "KEY = VALUE");
+	assert_error(BASE, 1, 1, "not closed");
+	assert_error("conection x {\n mtu = 3\n}\n", 1, 1,
+		     "did you mean \"connection\"");
+	assert_error("connection {\n}\n", 1, 12, "needs a name");
+	assert_error("connection a b {\n}\n", 1, 12, "letters");
+	assert_error("connection -a {\n}\n", 1, 12, "letters");
+	assert_error("global x {\n}\n", 1, 8, "no name");
+	assert_error("global {\n ike-port = 4500\n}\n", 2, 1, "the same");
+	assert_error("global {\n ike-port = 0\n}\n", 2, 13, "1-65535");
+	assert_error(BASE "}\n" BASE "}\n", 6, 12, "line 1");
+	assert_error(BEGIN " remote = 192.0.2.1\n psk = a\n}\n", 1, 1,
+		     "no protect");
+	assert_error(BEGIN " remote = 192.0.2.1\n"
+		     " protect = ::/0 <-> ::/0\n}\n", 1, 1, "no psk");
+}
+
+static void test_all_errors_at_once(void **state)
+{
+	struct conf *conf = parse("connection a {\n mtu = 1\n mut = 2\n}\n"
+				  "global {\n log-level = loud\n}\n");
+	size_t i;
+
+	assert_null(conf);
+	assert_int_equal(messages.log_errors, 6);
+	for (i = 1; i < messages.log_count; i++)
+		assert_true(messages.log_messages[i].msg_line >=
+			    messages.log_messages[i - 1].msg_line);
+	conf_log_free(&messages);
+}
+
+static void test_any_remote(void **state)
+{
+	static const char head[] = BEGIN
+		" remote = any\n psk = a\n protect = ::/0 <-> ::/0\n";
+	char text[512];
+
+	snprintf(text, sizeof(text), "%s}\n", head);
+	assert_error(text, 2, 1, "remote-id");
+	snprintf(text, sizeof(text), "%s remote-id = x\n start = trap\n}\n",
+		 head);
+	assert_error(text, 6, 1, "only wait");
+	snprintf(text, sizeof(text), "%s remote-id = x\n}\n", head);
+	conf_free(parse_good(text));
+}
+
+static void assert_pairs(const char *protect, size_t count, const char *last)
+{
+	char text[1024], buf[TS_PAIR_STRLEN];
+	struct conf_conn *conn;
+	struct conf *conf;
+
+	snprintf(text, sizeof(text),
+		 BEGIN "remote = ::1\npsk = a\nprotect = %s\n}\n", protect);
+	conf = parse_good(text);
+	conn = &conf->conf_conns[0];
+	assert_int_equal(conn->conn_npairs, count);
+	assert_string_equal(ts_pair_print(&conn->conn_pairs[count - 1], buf),
+			    last);
+	conf_free(conf);
+}
+
+static void test_protect(void **state)
+{
+	assert_pairs("10.1.0.0/16<->10.2.0.0/16", 1,
+		     "10.1.0.0/16 <-> 10.2.0.0/16");
+	assert_pairs("10.1.0.0/16, 10.3.0.0/16 <-> 10.2.0.0/16,10.4.0.1", 4,
+		     "10.3.0.0/16 <-> 10.4.0.1");
+	assert_pairs("10.1.0.0/16 <-> 10.2.0.0/16, ::1 <-> ::2", 2,
+		     "::1 <-> ::2");
+	assert_pairs("10.1.0.1-10.1.0.9 <-> 10.2.0.0/16", 1,
+		     "10.1.0.1-10.1.0.9 <-> 10.2.0.0/16");
+	assert_pairs("10.1.0.0/16 tcp <-> 10.2.0.0/16 tcp 443", 1,
+		     "10.1.0.0/16 tcp <-> 10.2.0.0/16 tcp 443");
+	assert_pairs("10.1.0.0/16 <-> 10.2.0.0/16 udp 53-55", 1,
+		     "10.1.0.0/16 udp <-> 10.2.0.0/16 udp 53-55");
+	assert_pairs("::/0 <-> ::/0\nprotect = 0.0.0.0/0 <-> 0.0.0.0/0", 2,
+		     "0.0.0.0/0 <-> 0.0.0.0/0");
+}
+
+static void test_bad_protect(void **state)
+{
+	static const char head[] = BEGIN " remote = ::1\n psk = a\n protect = ";
+	static const struct {
+		const char *value;
+		u32 column;
+		const char *words;
+	} cases[] = {
+		{ "tcp 5432", 12, "transport mode" },
+		{ "10.1.0.0/16", 12, "both sides" },
+		{ "10.1.0.0/16 <-> gw", 28, "not a network" },
+		{ "10.1.2.3/16 <-> ::1", 12, "did you mean 10.1.0.0/16" },
+		{ "10.1.0.0/16 <-> ::1", 12, "IPv4" },
+		{ "::1 tcp <-> ::2 udp", 12, "different protocols" },
+		{ "::1 <-> ::2 tpc", 24, "not a protocol" },
+		{ "::1 <-> ::2 icmp 5", 29, "not a port" },
+		{ "::1 <-> ::2 tcp 70000", 28, "not a port" },
+		{ "::1 <-> ::2, ::3", 0, NULL },
+		{ "::1 <-> ::2, ::3, ::4 <-> ::5", 25, "both sides" },
+		{ "::1,::2,::3,::4 <-> ::1,::2,::3,::4,::5", 12, "16 pairs" },
+		{ "::1 <->", 19, "not a network" },
+		{ "<-> ::1", 12, "not a network" },
+		{ "::1 <-> <-> ::2", 12, "both sides" },
+	};
+	char text[512];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		snprintf(text, sizeof(text), "%s%s\n}\n", head,
+			 cases[i].value);
+		if (cases[i].words)
+			assert_error(text, 4, cases[i].column,
+				     cases[i].words);
+		else
+			conf_free(parse_good(text));
+	}
+}
+
+static void test_warnings_do_not_refuse(void **state)
+{
+	struct conf *conf = parse(WITH("address = 192.168.0.1"));
+
+	assert_non_null(conf);
+	assert_int_equal(messages.log_errors, 0);
+	assert_int_equal(messages.log_count, 1);
+	assert_true(messages.log_messages[0].msg_warning);
+	conf_free(conf);
+	conf_log_free(&messages);
+}
+
+static void test_identities(void **state)
+{
+	static const struct {
+		const char *text;
+		u8 type;
+		const char *printed;
+	} cases[] = {
+		{ "192.0.2.1", ID_IPV4_ADDR, "192.0.2.1" },
+		{ "2001:db8::1", ID_IPV6_ADDR, "2001:db8::1" },
+		{ "gw.example.org", ID_FQDN, "gw.example.org" },
+		{ "@gw", ID_FQDN, "gw" },
+		{ "a@b", ID_RFC822_ADDR, "a@b" },
+		{ "key-id:a b", ID_KEY_ID, "key-id:a b" },
+	};
+	char buf[CONF_ID_STRLEN], err[80];
+	struct conf_id id, other;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_true(conf_id_parse(&id, cases[i].text, err,
+					  sizeof(err)));
+		assert_int_equal(id.id_type, cases[i].type);
+		assert_string_equal(conf_id_print(&id, buf, sizeof(buf)),
+				    cases[i].printed);
+		other = id;
+		assert_true(conf_id_equal(&id, &other));
+		other.id_data[0] ^= 1;
+		assert_false(conf_id_equal(&id, &other));
+	}
+	assert_false(conf_id_parse(&id, "", err, sizeof(err)));
+	assert_false(conf_id_parse(&id, "@", err, sizeof(err)));
+	assert_false(conf_id_parse(&id, "a b", err, sizeof(err)));
+	memset(&id, 0, sizeof(id));
+	id.id_type = ID_FQDN;
+	id.id_len = 3;
+	memcpy(id.id_data, "a\x1b[", 3);
+	assert_string_equal(conf_id_print(&id, buf, sizeof(buf)), "a\\x1b[");
+}
+
+static void test_many_connections(void **state)
+{
+	char *text = malloc(1 << 20), *at = text;
+	struct conf *conf;
+	char name[16];
+	int i;
+
+	for (i = 0; i < 300; i++)
+		at += sprintf(at, "connection c%d {\nremote = 192.0.2.1\n"
+			      "psk = a\nprotect = ::1 <-> ::2\n}\n", i);
+	conf = parse_good(text);
+	assert_int_equal(conf->conf_nconns, 300);
+	for (i = 0; i < 300; i++) {
+		sprintf(name, "c%d", i);
+		assert_int_equal(conf_find(conf, name)->conn_line, 5 * i + 1);
+	}
+	assert_true(conf_check_size(conf, conf->conf_size));
+	conf_free(conf);
+	free(text);
+}
+
+/* Whatever bytes come: an answer, and no fault (ASan and UBSan watch). */
+static void test_mutated(void **state)
+{
+	static const char seed[] = WITH("esp = aes256gcm-x25519, aes128gcm");
+	static const char spice[] = "{}=\"\\#\n\r\t ,-<>/0\xff";
+	char text[sizeof(seed)];
+	u32 random = 7296;
+	size_t i, round;
+
+	for (round = 0; round < 3000; round++) {
+		memcpy(text, seed, sizeof(seed));
+		for (i = 0; i < 1 + round % 4; i++) {
+			random = random * 1664525 + 1013904223;
+			text[(random >> 8) % (sizeof(seed) - 1)] =
+				spice[(random >> 20) % sizeof(spice)];
+		}
+		conf_free(conf_parse("x", text, sizeof(text) - 1, &messages));
+		conf_log_free(&messages);
+	}
+}
+
+static void test_missing_file(void **state)
+{
+	assert_null(conf_read("/nonexistent/cygnet.conf", &messages));
+	assert_int_equal(messages.log_errors, 1);
+	assert_int_equal(messages.log_messages[0].msg_line, 0);
+	conf_log_free(&messages);
+}
+
+static void test_table_is_complete(void **state)
+{
+	int key;
+
+	for (key = 0; key < CONF_CONN_KEYS; key++) {
+		assert_non_null(conf_conn_key(key)->key_name);
+		assert_non_null(conf_conn_key(key)->key_type);
+		assert_non_null(conf_conn_key(key)->key_meaning);
+	}
+	for (key = 0; key < CONF_GLOBAL_KEYS; key++)
+		assert_non_null(conf_global_key(key)->key_default);
+}
+
+int main(void)
+{
+	static const UNIT_TEST tests[] = {
+		cmocka_unit_test(test_smallest),
+		cmocka_unit_test(test_every_key),
+		cmocka_unit_test(test_values_read_back),
+		cmocka_unit_test(test_plain_data),
+		cmocka_unit_test(test_comments_and_quotes),
+		cmocka_unit_test(test_no_newline_at_end),
+		cmocka_unit_test(test_places_of_errors),
+		cmocka_unit_test(test_errors_of_blocks),
+		cmocka_unit_test(test_all_errors_at_once),
+		cmocka_unit_test(test_any_remote),
+		cmocka_unit_test(test_protect),
+		cmocka_unit_test(test_bad_protect),
+		cmocka_unit_test(test_warnings_do_not_refuse),
+		cmocka_unit_test(test_identities),
+		cmocka_unit_test(test_many_connections),
+		cmocka_unit_test(test_mutated),
+		cmocka_unit_test(test_missing_file),
+		cmocka_unit_test(test_table_is_complete),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
