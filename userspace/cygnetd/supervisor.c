@@ -85,11 +85,13 @@ static void bury_engine(int status)
 			su.su_backoff * 2 : BACKOFF_MAX_MS;
 }
 
+/* @why is NULL where its death will tell. */
 static void kill_engine(const char *why)
 {
 	int status;
 
-	log_error("engine: %s", why);
+	if (why)
+		log_error("engine: %s", why);
 	kill(su.su_engine, SIGKILL);
 	while (waitpid(su.su_engine, &status, 0) < 0 && errno == EINTR)
 		;
@@ -244,7 +246,7 @@ static void serve_requests(void)
 		if (ret > 0 && keeper_answer(&su.su_keeper, &request, &answer))
 			send_engine(&answer, NULL, 0);
 		else if (ret == 0 || (ret < 0 && errno == ECONNRESET))
-			kill_engine("has hung up");
+			kill_engine(NULL);
 		else
 			kill_engine("sent nonsense");
 		OPENSSL_cleanse(&request, sizeof(request));
