@@ -239,10 +239,14 @@ static int send6(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol, u8 dsfield
 int cyg_ipaddr_send(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,
 		    u8 dsfield)
 {
+	int err;
+
 	skb->ignore_df = 1;
 	if (sa->family == 4)
-		return net_xmit_eval(send4(sa, skb, protocol, dsfield));
-	return net_xmit_eval(send6(sa, skb, protocol, dsfield));
+		err = send4(sa, skb, protocol, dsfield);
+	else
+		err = send6(sa, skb, protocol, dsfield);
+	return net_xmit_eval(err);
 }
 
 /**
