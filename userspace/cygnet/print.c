@@ -94,14 +94,25 @@ static size_t column_width(const struct table *table, size_t column)
 	return width;
 }
 
+/* Nothing follows in the row: it ends here, without blanks. */
+static bool rest_is_empty(const struct table *table, size_t cell)
+{
+	for (cell++; cell % table->table_columns; cell++)
+		if (table->table_text[cell][0])
+			return false;
+	return true;
+}
+
 static void print_cell(const struct table *table, size_t cell,
 		       const size_t *widths, int indent)
 {
 	size_t column = cell % table->table_columns;
-	bool last = column + 1 == table->table_columns;
+	bool last = rest_is_empty(table, cell);
 	const char *text = table->table_text[cell];
 	int width = widths[column];
 
+	if (column && rest_is_empty(table, cell - 1))
+		return;
 	if (!column)
 		printf("%*s", indent, "");
 	if (table->table_right[column])

@@ -82,13 +82,73 @@ static u32 extack_u32(const struct nlattr *attr)
 	       mnl_attr_get_u32(attr) : 0;
 }
 
-/* The kernel's words, and the attribute that it points at or misses. */
-static void read_extack(struct nl_error *err, const struct nlmsghdr *request,
-			const struct nlmsghdr *nlh, size_t skip)
+static u64 extack_u64(const struct nlattr *attr)
+{
+	return mnl_attr_get_payload_len(attr) == sizeof(u64) ?
+	       mnl_attr_get_u64(attr) : 0;
+}
+
+/* What the kernel's policy would have taken, where it tells. */
+static void read_policy(struct nl_error *err, const struct nlattr *policy)
+{
+	const struct nlattr *attr, *low = NULL, *high = NULL;
+
+	mnl_attr_for_each_nested(attr, policy) {
+		if (mnl_attr_get_type(attr) == NL_POLICY_TYPE_ATTR_MIN_VALUE_U)
+			low = attr;
+		if (mnl_attr_get_type(attr) == NL_POLICY_TYPE_ATTR_MAX_VALUE_U)
+			high = attr;
+	}
+	if (low && high)
+		text_append(err->err_msg, sizeof(err->err_msg),
+			    ", it takes %llu to %llu", extack_u64(low),
+			    extack_u64(high));
+}
+
+struct talk {
+	const struct nlmsghdr *talk_request;
+	bool talk_cygnet;		/* names of attributes are known */
+	nl_cb *talk_cb;
+	void *talk_arg;
+	struct nl_error *talk_err;
+	int talk_result;
+	bool talk_over;
+};
+
+static const struct attr_names *request_names(const struct nlmsghdr *request)
 {
 	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(request);
+
+	return genl->cmd <= CYGNET_CMD_MAX ? command_names[genl->cmd] : NULL;
+}
+
+/* The attribute that the kernel points at, or misses. */
+static void read_place(struct talk *talk, const struct nlattr *const *attrs)
+{
+	const struct attr_names *names = request_names(talk->talk_request);
+	const struct nlattr *miss = attrs[NLMSGERR_ATTR_MISS_TYPE];
+	const struct nlattr *nest = attrs[NLMSGERR_ATTR_MISS_NEST];
+	struct nl_error *err = talk->talk_err;
+
+	if (attrs[NLMSGERR_ATTR_OFFS])
+		locate_attr(err, talk->talk_request, names,
+			    extack_u32(attrs[NLMSGERR_ATTR_OFFS]));
+	if (!miss)
+		return;
+	if (nest)
+		names = locate_attr(err, talk->talk_request, names,
+				    extack_u32(nest));
+	append_attr(err, names, extack_u32(miss));
+	if (!err->err_msg[0])
+		strcpy(err->err_msg, "a required attribute is missing");
+}
+
+/* The kernel's words. */
+static void read_extack(struct talk *talk, const struct nlmsghdr *nlh,
+			size_t skip)
+{
 	const struct nlattr *attrs[NLMSGERR_ATTR_MAX + 1] = { 0 };
-	const struct attr_names *names = NULL;
+	struct nl_error *err = talk->talk_err;
 	const struct nlattr *attr;
 
 	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS) ||
@@ -99,71 +159,50 @@ static void read_extack(struct nl_error *err, const struct nlmsghdr *request,
 		snprintf(err->err_msg, sizeof(err->err_msg), "%.*s",
 			 (int)mnl_attr_get_payload_len(attr),
 			 mnl_attr_get_str(attr));
-	if (request->nlmsg_type < NLMSG_MIN_TYPE + 1 ||
-	    request->nlmsg_len < NLMSG_HDRLEN + GENL_HDRLEN)
-		return;
-	names = genl->cmd <= CYGNET_CMD_MAX ? command_names[genl->cmd] : NULL;
-	if (attrs[NLMSGERR_ATTR_OFFS])
-		locate_attr(err, request, names,
-			    extack_u32(attrs[NLMSGERR_ATTR_OFFS]));
-	if (!attrs[NLMSGERR_ATTR_MISS_TYPE])
-		return;
-	if (attrs[NLMSGERR_ATTR_MISS_NEST])
-		names = locate_attr(err, request, names,
-				    extack_u32(attrs[NLMSGERR_ATTR_MISS_NEST]));
-	append_attr(err, names, extack_u32(attrs[NLMSGERR_ATTR_MISS_TYPE]));
-	if (!err->err_msg[0])
-		strcpy(err->err_msg, "a required attribute is missing");
+	if (attrs[NLMSGERR_ATTR_POLICY])
+		read_policy(err, attrs[NLMSGERR_ATTR_POLICY]);
+	if (talk->talk_cygnet)
+		read_place(talk, attrs);
 }
 
 static int fail(struct nl_error *err, int number, const char *text)
 {
 	memset(err, 0, sizeof(*err));
 	err->err_errno = number;
-	snprintf(err->err_msg, sizeof(err->err_msg), "%s", text);
+	snprintf(err->err_msg, sizeof(err->err_msg), "%s%s%s", text,
+		 *text ? ": " : "", strerror(number));
 	return -number;
 }
 
 /* An NLMSG_ERROR: an acknowledgment or a refusal. */
-static int read_verdict(struct nl_error *err, const struct nlmsghdr *request,
-			const struct nlmsghdr *nlh)
+static int read_verdict(struct talk *talk, const struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *verdict = mnl_nlmsg_get_payload(nlh);
 	size_t skip = sizeof(*verdict);
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*verdict))
-		return fail(err, EBADMSG, "short acknowledgment");
+		return fail(talk->talk_err, EBADMSG, "short acknowledgment");
 	if (!verdict->error)
 		return 0;
-	err->err_errno = -verdict->error;
+	talk->talk_err->err_errno = -verdict->error;
 	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
 		skip += verdict->msg.nlmsg_len - NLMSG_HDRLEN;
 	if (skip <= mnl_nlmsg_get_payload_len(nlh))
-		read_extack(err, request, nlh, skip);
+		read_extack(talk, nlh, skip);
 	return verdict->error;
 }
 
 /* The end of a dump, which carries an error as an acknowledgment does. */
-static int read_done(struct nl_error *err, const struct nlmsghdr *request,
-		     const struct nlmsghdr *nlh)
+static int read_done(struct talk *talk, const struct nlmsghdr *nlh)
 {
 	const int *number = mnl_nlmsg_get_payload(nlh);
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*number) || *number >= 0)
 		return 0;
-	err->err_errno = -*number;
-	read_extack(err, request, nlh, sizeof(*number));
+	talk->talk_err->err_errno = -*number;
+	read_extack(talk, nlh, sizeof(*number));
 	return *number;
 }
-
-struct talk {
-	const struct nlmsghdr *talk_request;
-	nl_cb *talk_cb;
-	void *talk_arg;
-	struct nl_error *talk_err;
-	int talk_result;
-	bool talk_over;
-};
 
 static void hear_message(struct talk *talk, const struct nlmsghdr *nlh)
 {
@@ -178,11 +217,11 @@ static void hear_message(struct talk *talk, const struct nlmsghdr *nlh)
 	case NLMSG_NOOP:
 		return;
 	case NLMSG_ERROR:
-		result = read_verdict(talk->talk_err, talk->talk_request, nlh);
+		result = read_verdict(talk, nlh);
 		talk->talk_over = true;
 		break;
 	case NLMSG_DONE:
-		result = read_done(talk->talk_err, talk->talk_request, nlh);
+		result = read_done(talk, nlh);
 		talk->talk_over = true;
 		break;
 	default:
@@ -223,6 +262,7 @@ int nl_talk(struct nl *nl, struct nlmsghdr *nlh, nl_cb *cb, void *arg,
 {
 	struct talk talk = {
 		.talk_request = nlh,
+		.talk_cygnet = nl->nl_type && nlh->nlmsg_type == nl->nl_type,
 		.talk_cb = cb,
 		.talk_arg = arg,
 		.talk_err = err,
@@ -369,8 +409,8 @@ int nl_open_cygnet(struct nl *nl, struct nl_error *err)
 	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, CYGNET_FAMILY_NAME);
 	result = nl_talk(nl, nlh, read_family, nl, err);
 	if (result == -ENOENT)
-		fail(err, ENOENT,
-		     "the cygnet kernel module is not loaded (modprobe cygnet)");
+		strcpy(err->err_msg,
+		       "the cygnet kernel module is not loaded (modprobe cygnet)");
 	if (result)
 		nl_close(nl);
 	return result;
@@ -397,11 +437,9 @@ int nl_fd(const struct nl *nl)
 const char *nl_error_print(const struct nl_error *err, char *buf, size_t size)
 {
 	buf[0] = '\0';
-	text_append(buf, size, "%s", err->err_msg);
-	if (err->err_attr[0])
-		text_append(buf, size, "%s(%s)", buf[0] ? " " : "",
-			    err->err_attr);
-	text_append(buf, size, "%s%s", buf[0] ? ": " : "",
+	text_append(buf, size, "%s", err->err_msg[0] ? err->err_msg :
 		    strerror(err->err_errno));
+	if (err->err_attr[0])
+		text_append(buf, size, " (%s)", err->err_attr);
 	return buf;
 }

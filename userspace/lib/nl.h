@@ -60,7 +60,7 @@ int nl_talk(struct nl *nl, struct nlmsghdr *nlh, nl_cb *cb, void *arg,
  */
 int nl_receive(struct nl *nl, int flags, nl_cb *cb, void *arg);
 
-/* "message (attribute): Strerror" in one line. */
+/* "message (attribute)" in one line; errno's words if there is no message. */
 const char *nl_error_print(const struct nl_error *err, char *buf, size_t size);
 #define NL_ERROR_STRLEN	400
 
