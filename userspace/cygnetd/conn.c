@@ -1,0 +1,754 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Connections: starting, trying again, commands.
+ */
+#include <openssl/crypto.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conn.h"
+#include "exchange.h"
+
+enum command_verb { COMMAND_UP, COMMAND_DOWN, COMMAND_REKEY };
+
+struct command {
+	struct command *cmd_next;
+	enum command_verb cmd_verb;
+	struct core_command cmd_asker;
+};
+
+static void on_timer(void *arg);
+static void on_reply(void *arg, const struct ipc_reply *reply);
+
+struct conn *conn_new(struct core *core, const struct conf_conn *conf)
+{
+	struct conn *conn = calloc(1, sizeof(*conn));
+
+	if (!conn)
+		return NULL;
+	conn->cn_core = core;
+	conn->cn_conf = *conf;
+	timer_init(&conn->cn_timer, on_timer, conn);
+	waiter_init(&conn->cn_waiter, on_reply, conn);
+	return conn;
+}
+
+void conn_free(struct conn *conn)
+{
+	while (conn->cn_commands) {
+		struct command *cmd = conn->cn_commands;
+
+		conn->cn_commands = cmd->cmd_next;
+		free(cmd);
+	}
+	timer_unset(&conn->cn_core->core_timers, &conn->cn_timer);
+	waiter_cancel(conn->cn_core, &conn->cn_waiter);
+	free(conn);
+}
+
+struct conn *conn_find(struct core *core, const char *name)
+{
+	struct conn *conn = core->core_conns;
+
+	while (conn && strcmp(conn->cn_conf.conn_name, name))
+		conn = conn->cn_next;
+	return conn;
+}
+
+static bool address_fits(const struct ip_addr *configured,
+			 const struct ip_addr *actual)
+{
+	return configured->ip_family == AF_UNSPEC ||
+		ip_addr_equal(configured, actual);
+}
+
+static bool conn_fits(const struct conn *conn, const struct core_path *path,
+		      bool any_remote)
+{
+	const struct conf_conn *conf = &conn->cn_conf;
+
+	return !conn->cn_is_down &&
+		(conf->conn_remote.ip_family == AF_UNSPEC) == any_remote &&
+		address_fits(&conf->conn_local, &path->cp_local.ep_addr) &&
+		address_fits(&conf->conn_remote, &path->cp_remote.ep_addr);
+}
+
+/* Those that name the remote address come before those for any. */
+struct conn *conn_match(struct core *core, struct conn *conn,
+			const struct core_path *path)
+{
+	bool any = conn && conn->cn_conf.conn_remote.ip_family == AF_UNSPEC;
+
+	for (;;) {
+		conn = conn ? conn->cn_next : core->core_conns;
+		if (!conn && any)
+			return NULL;
+		if (!conn) {
+			any = true;
+			conn = core->core_conns;
+		}
+		if (!conn || conn_fits(conn, path, any))
+			return conn;
+	}
+}
+
+static void fill_id(struct conf_id *id, const struct conf_id *configured,
+		    const struct ip_addr *addr)
+{
+	if (configured->id_type == ID_ADDRESS)
+		conf_id_from_addr(id, addr);
+	else
+		*id = *configured;
+}
+
+void conn_local_id(const struct conn *conn, const struct core_path *path,
+		   struct conf_id *id)
+{
+	fill_id(id, &conn->cn_conf.conn_local_id, &path->cp_local.ep_addr);
+}
+
+void conn_remote_id(const struct conn *conn, const struct core_path *path,
+		    struct conf_id *id)
+{
+	fill_id(id, &conn->cn_conf.conn_remote_id, &path->cp_remote.ep_addr);
+}
+
+void conn_log(struct conn *conn, enum core_level level, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	core_log(conn->cn_core, level, conn->cn_conf.conn_name, "%s", text);
+}
+
+void conn_progress(struct conn *conn, const char *step, const char *format,
+		   ...)
+{
+	u64 now = core_now(conn->cn_core);
+	struct command *cmd;
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	conn_log(conn, CORE_NOTICE, "%s: %s", step, text);
+	for (cmd = conn->cn_commands; cmd; cmd = cmd->cmd_next)
+		if (cmd->cmd_verb == COMMAND_UP && cmd->cmd_asker.cc_line)
+			cmd->cmd_asker.cc_line(cmd->cmd_asker.cc_arg, step,
+					       text,
+					       (long long)(now - conn->cn_since));
+	conn->cn_since = now;
+}
+
+void conn_tell_chosen(struct ike_sa *sa)
+{
+	static const char *const nat[] = {
+		"no NAT", "NAT in front of us", "NAT in front of the peer",
+		"NAT in front of both",
+	};
+	char text[PROPOSAL_STRLEN];
+
+	proposal_describe(&sa->sa_proposal, text, sizeof(text));
+	conn_progress(sa->sa_conn, "propose", "%s; %s%s", text,
+		      nat[sa->sa_nat_local + 2 * sa->sa_nat_remote],
+		      sa->sa_encap && !sa->sa_nat_local && !sa->sa_nat_remote ?
+		      ", UDP encapsulation forced" : "");
+}
+
+/* Answers and removes the commands of one kind. */
+static void finish(struct conn *conn, enum command_verb verb,
+		   const char *error)
+{
+	struct command **pos = &conn->cn_commands;
+
+	while (*pos) {
+		struct command *cmd = *pos;
+
+		if (cmd->cmd_verb != verb) {
+			pos = &cmd->cmd_next;
+			continue;
+		}
+		*pos = cmd->cmd_next;
+		cmd->cmd_asker.cc_done(cmd->cmd_asker.cc_arg, error);
+		free(cmd);
+	}
+}
+
+struct child *conn_child(const struct conn *conn)
+{
+	struct child *child;
+	struct ike_sa *sa;
+
+	for (sa = conn->cn_sas; sa; sa = sa->sa_next_conn)
+		for (child = sa->sa_children; child; child = child->child_next)
+			if (child_alive(child))
+				return child;
+	return NULL;
+}
+
+bool conn_holds(const struct conn *conn, const struct ike_sa *but)
+{
+	const struct ip_addr *remote = &but->sa_path.cp_remote.ep_addr;
+	const struct core *core = conn->cn_core;
+	const struct ike_sa *sa;
+	unsigned int i;
+
+	if (conn->cn_n_adopted)
+		return true;
+	for (sa = conn->cn_sas; sa; sa = sa->sa_next_conn)
+		if (sa != but)
+			return true;
+	for (i = 0; core->core_half_open && i < CORE_BUCKETS; i++)
+		for (sa = core->core_sas[i]; sa; sa = sa->sa_next)
+			if (sa->sa_half_open &&
+			    ip_addr_equal(&sa->sa_path.cp_remote.ep_addr,
+					  remote))
+				return true;
+	return false;
+}
+
+static void ask(struct conn *conn, enum conn_wait wait, enum ipc_type type)
+{
+	struct ipc_msg msg;
+
+	conn->cn_wait = wait;
+	core_ask_init(&msg, type, conn->cn_conf.conn_name);
+	waiter_ask(conn->cn_core, &conn->cn_waiter, &msg);
+}
+
+static void initiate(struct conn *conn, const struct ipc_reply *reply,
+		     struct ike_sa *replaces)
+{
+	struct core *core = conn->cn_core;
+	struct core_path path = {
+		.cp_local = { reply->ir_local, core->core_ike_port },
+		.cp_remote = { reply->ir_remote, 500 },
+	};
+	struct exchange *ex = NULL;
+	struct ike_sa *sa;
+
+	sa = ike_sa_new(core, conn, &path, true);
+	if (sa)
+		ex = exchange_queue(sa, EX_INIT);
+	if (!ex) {
+		if (sa)
+			ike_sa_close(sa);
+		conn_failed(conn, "out of memory");
+		return;
+	}
+	sa->sa_replaces = replaces;
+	ex->ex_packet = conn->cn_packet;
+	ex->ex_has_packet = conn->cn_has_packet;
+	conn->cn_has_packet = false;
+	ike_sa_assign(sa, conn);
+	ike_sa_next(sa);
+}
+
+/* The oldest SA whose lifetime is over. */
+static struct ike_sa *expired(const struct conn *conn)
+{
+	struct ike_sa *sa, *found = NULL;
+
+	for (sa = conn->cn_sas; sa; sa = sa->sa_next_conn)
+		if (sa->sa_expired && sa->sa_state == IKE_ESTABLISHED)
+			found = sa;
+	return found;
+}
+
+void conn_is_set_up(struct conn *conn, const struct ipc_reply *reply)
+{
+	conn->cn_is_set_up = true;
+	memcpy(conn->cn_device, reply->ir_device, sizeof(conn->cn_device));
+	conn->cn_device[sizeof(conn->cn_device) - 1] = '\0';
+	conn->cn_mtu = reply->ir_mtu;
+}
+
+static void on_setup(struct conn *conn, const struct ipc_reply *reply)
+{
+	if (reply->ir_errno) {
+		conn_failed(conn, "cannot set up: %s", reply->ir_text);
+		return;
+	}
+	conn_is_set_up(conn, reply);
+	if (conn->cn_wanted)
+		conn_start(conn);
+	else
+		finish(conn, COMMAND_UP, NULL);
+}
+
+static void on_resolve(struct conn *conn, const struct ipc_reply *reply)
+{
+	char local[IP_ADDR_STRLEN], remote[IP_ADDR_STRLEN];
+
+	if (reply->ir_errno) {
+		conn_failed(conn, "no way to the peer: %s", reply->ir_text);
+		return;
+	}
+	conn_progress(conn, "resolve", "peer %s from %s",
+		      ip_addr_print(&reply->ir_remote, remote),
+		      ip_addr_print(&reply->ir_local, local));
+	initiate(conn, reply, expired(conn));
+}
+
+static void on_teardown(struct conn *conn, const struct ipc_reply *reply)
+{
+	conn->cn_is_set_up = false;
+	conn->cn_n_adopted = 0;
+	conn->cn_downing = false;
+	if (reply->ir_errno)
+		conn_log(conn, CORE_ERROR, "cannot take down: %s",
+			 reply->ir_text);
+	else
+		conn_log(conn, CORE_NOTICE, "down");
+	finish(conn, COMMAND_DOWN, reply->ir_errno ? reply->ir_text : NULL);
+}
+
+static void on_reply(void *arg, const struct ipc_reply *reply)
+{
+	struct conn *conn = arg;
+	enum conn_wait wait = conn->cn_wait;
+
+	conn->cn_wait = CONN_IDLE;
+	switch (wait) {
+	case CONN_SETUP:
+		on_setup(conn, reply);
+		break;
+	case CONN_RESOLVE:
+		on_resolve(conn, reply);
+		break;
+	case CONN_TEARDOWN:
+		on_teardown(conn, reply);
+		break;
+	case CONN_IDLE:
+		break;
+	}
+}
+
+/* An IKE SA that is up, or on its way by our doing. */
+static struct ike_sa *usable(const struct conn *conn)
+{
+	struct ike_sa *sa;
+
+	for (sa = conn->cn_sas; sa; sa = sa->sa_next_conn)
+		if (sa->sa_state <= IKE_ESTABLISHED && !sa->sa_expired)
+			return sa;
+	return NULL;
+}
+
+static bool negotiates_child(const struct ike_sa *sa)
+{
+	return sa->sa_state != IKE_ESTABLISHED ||
+		exchange_pending(sa, EX_AUTH, NULL) ||
+		exchange_pending(sa, EX_CHILD_NEW, NULL) ||
+		exchange_pending(sa, EX_CHILD_REKEY, NULL);
+}
+
+static void new_child(struct conn *conn, struct ike_sa *sa)
+{
+	struct exchange *ex;
+
+	if (negotiates_child(sa))
+		return;
+	ex = exchange_queue(sa, EX_CHILD_NEW);
+	if (ex) {
+		ex->ex_packet = conn->cn_packet;
+		ex->ex_has_packet = conn->cn_has_packet;
+		conn->cn_has_packet = false;
+	}
+	ike_sa_next(sa);
+}
+
+void conn_start(struct conn *conn)
+{
+	struct ike_sa *sa = usable(conn);
+
+	if (conn->cn_is_down || conn->cn_wait != CONN_IDLE ||
+	    !conn->cn_core->core_ready)
+		return;
+	timer_unset(&conn->cn_core->core_timers, &conn->cn_timer);
+	if (conn_child(conn) && sa) {
+		finish(conn, COMMAND_UP, NULL);
+		return;
+	}
+	conn->cn_since = core_now(conn->cn_core);
+	if (!conn->cn_is_set_up)
+		ask(conn, CONN_SETUP, IPC_CONN_UP);
+	else if (sa)
+		new_child(conn, sa);
+	else if (conn->cn_conf.conn_remote.ip_family == AF_UNSPEC)
+		finish(conn, COMMAND_UP, NULL);	/* waits for its peers */
+	else
+		ask(conn, CONN_RESOLVE, IPC_RESOLVE);
+}
+
+void conn_replace(struct conn *conn, struct ike_sa *old)
+{
+	if (conn->cn_conf.conn_remote.ip_family == AF_UNSPEC) {
+		ike_sa_log(old, CORE_WARNING,
+			   "its peer has not replaced it: deleted");
+		ike_sa_delete(old);
+		return;
+	}
+	if (!usable(conn) && conn->cn_wait == CONN_IDLE && !conn->cn_is_down)
+		ask(conn, CONN_RESOLVE, IPC_RESOLVE);
+}
+
+static void retry_later(struct conn *conn)
+{
+	u64 ms = CONN_RETRY_LONGEST_MS;
+
+	if (conn->cn_tries < 6)
+		ms = CONN_RETRY_FIRST_MS << conn->cn_tries;
+	conn->cn_tries++;
+	timer_set(&conn->cn_core->core_timers, &conn->cn_timer,
+		  core_now(conn->cn_core) + core_jitter(ms));
+}
+
+/* It is to be up without anybody's asking again. */
+static bool persists(const struct conn *conn)
+{
+	return conn->cn_wanted && !conn->cn_is_down &&
+		(conn->cn_conf.conn_start == CONF_START_START ||
+		 conn->cn_n_adopted || conn_child(conn));
+}
+
+void conn_failed(struct conn *conn, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(conn->cn_error, sizeof(conn->cn_error), format, args);
+	va_end(args);
+	conn_log(conn, CORE_WARNING, "not up: %s", conn->cn_error);
+	finish(conn, COMMAND_UP, conn->cn_error);
+	if (persists(conn))
+		retry_later(conn);
+	else
+		conn->cn_wanted = conn->cn_conf.conn_start == CONF_START_START;
+}
+
+static void down_step(struct conn *conn)
+{
+	if (conn->cn_sas || conn->cn_wait != CONN_IDLE)
+		return;
+	timer_unset(&conn->cn_core->core_timers, &conn->cn_timer);
+	ask(conn, CONN_TEARDOWN, IPC_CONN_DOWN);
+}
+
+static void on_timer(void *arg)
+{
+	struct conn *conn = arg;
+
+	if (!conn->cn_downing) {
+		conn_start(conn);
+		return;
+	}
+	/* Peers had their chance to confirm. */
+	waiter_cancel(conn->cn_core, &conn->cn_waiter);
+	conn->cn_wait = CONN_IDLE;
+	while (conn->cn_sas)
+		ike_sa_close(conn->cn_sas);
+	if (conn->cn_wait == CONN_IDLE)
+		down_step(conn);
+}
+
+void conn_sa_up(struct conn *conn, struct ike_sa *sa)
+{
+	conn_log(conn, CORE_NOTICE, "IKE SA %u is up", sa->sa_number);
+}
+
+void conn_sa_gone(struct conn *conn, struct ike_sa *sa)
+{
+	struct ike_sa *other;
+
+	for (other = conn->cn_sas; other; other = other->sa_next_conn)
+		if (other->sa_replaces == sa)
+			other->sa_replaces = NULL;
+	if (conn->cn_downing) {
+		down_step(conn);
+		return;
+	}
+	if (usable(conn) || conn->cn_wait != CONN_IDLE ||
+	    !conn->cn_core->core_ready)
+		return;
+	if (sa->sa_reason[0])
+		conn_failed(conn, "%s", sa->sa_reason);
+	else
+		conn_failed(conn, "the IKE SA has ended");
+}
+
+/* The SAs that the new child stands in for: a daemon's before us, or older. */
+static void drop_replaced(struct conn *conn, struct ike_sa *sa)
+{
+	struct ipc_msg msg;
+	u32 i;
+
+	for (i = 0; i < conn->cn_n_adopted; i++) {
+		const struct conn_pair *pair = &conn->cn_adopted[i];
+
+		core_ask_init(&msg, IPC_CHILD_DEL, conn->cn_conf.conn_name);
+		msg.im_child.ic_dirs = IPC_DIR_IN | IPC_DIR_OUT;
+		msg.im_child.ic_spi_in = pair->pair_spi_in;
+		msg.im_child.ic_spi_out = pair->pair_spi_out;
+		msg.im_child.ic_local = pair->pair_here;
+		msg.im_child.ic_remote = pair->pair_there;
+		core_tell(conn->cn_core, &msg);
+		conn_log(conn, CORE_INFO,
+			 "the pair found at start (in 0x%08x, out 0x%08x) is replaced",
+			 ntohl(pair->pair_spi_in), ntohl(pair->pair_spi_out));
+	}
+	conn->cn_n_adopted = 0;
+	if (sa->sa_replaces) {
+		ike_sa_delete(sa->sa_replaces);
+		sa->sa_replaces = NULL;
+	}
+}
+
+static void tell_protected(struct conn *conn, const struct child *child)
+{
+	char text[TS_PAIR_STRLEN];
+	unsigned int i;
+
+	for (i = 0; i < child->child_n_ts; i++)
+		conn_progress(conn, "protect", "%s on %s, MTU %u",
+			      ts_pair_print(&child->child_ts[i], text),
+			      conn->cn_device, conn->cn_mtu);
+}
+
+void conn_child_up(struct conn *conn, struct child *child)
+{
+	conn->cn_tries = 0;
+	conn->cn_error[0] = '\0';
+	if (!conn->cn_downing)
+		timer_unset(&conn->cn_core->core_timers, &conn->cn_timer);
+	tell_protected(conn, child);
+	drop_replaced(conn, child->child_sa);
+	finish(conn, COMMAND_UP, NULL);
+}
+
+void conn_child_gone(struct conn *conn)
+{
+	if (conn_child(conn) || !conn->cn_core->core_ready)
+		return;
+	conn_log(conn, CORE_NOTICE, "no child SA is left");
+	if (persists(conn))
+		retry_later(conn);
+}
+
+void conn_rekeyed(struct conn *conn, const char *error)
+{
+	finish(conn, COMMAND_REKEY, error);
+}
+
+void conn_ready(struct conn *conn)
+{
+	bool start = conn->cn_conf.conn_start == CONF_START_START;
+
+	if (start || conn->cn_n_adopted) {
+		conn->cn_wanted = true;
+		conn_start(conn);
+	} else if (conn->cn_conf.conn_start == CONF_START_TRAP) {
+		ask(conn, CONN_SETUP, IPC_CONN_UP);
+	}
+}
+
+void conn_acquire(struct conn *conn, const struct ipc_event *event)
+{
+	if (conn_child(conn) || conn->cn_is_down)
+		return;
+	if (event->ie_n_ts) {
+		conn->cn_packet = event->ie_ts[0];
+		conn->cn_has_packet = true;
+	}
+	if (conn->cn_timer.timer_is_set && conn->cn_tries)
+		return;		/* it will be tried again soon enough */
+	conn->cn_wanted = true;
+	conn_start(conn);
+}
+
+void conn_expire(struct conn *conn, const struct ipc_event *event)
+{
+	struct child *child = NULL;
+	struct ike_sa *sa;
+
+	for (sa = conn->cn_sas; sa && !child; sa = sa->sa_next_conn) {
+		child = event->ie_spi_in ?
+			child_by_spi_in(sa, event->ie_spi_in) : NULL;
+		if (!child && event->ie_spi_out)
+			child = child_by_spi_out(sa, event->ie_spi_out);
+	}
+	if (child)
+		child_expire(child, event->ie_hard);
+}
+
+void conn_adopt(struct conn *conn, const struct ipc_event *event)
+{
+	struct conn_pair *pair;
+
+	if (conn->cn_n_adopted == CONN_ADOPTED_MAX)
+		return;
+	pair = &conn->cn_adopted[conn->cn_n_adopted++];
+	pair->pair_spi_in = event->ie_spi_in;
+	pair->pair_spi_out = event->ie_spi_out;
+	pair->pair_here = event->ie_local;
+	pair->pair_there = event->ie_remote;
+	conn_log(conn, CORE_NOTICE,
+		 "found a child SA in the kernel (in 0x%08x, out 0x%08x)",
+		 ntohl(pair->pair_spi_in), ntohl(pair->pair_spi_out));
+}
+
+/* The commands. */
+static void unknown(struct core *core, const char *name,
+		    const struct core_command *cmd)
+{
+	char text[512];
+	struct conn *conn;
+	size_t used;
+
+	used = (size_t)snprintf(text, sizeof(text),
+				"no connection %.64s; there are:", name);
+	for (conn = core->core_conns; conn && used < sizeof(text);
+	     conn = conn->cn_next)
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+					 " %s", conn->cn_conf.conn_name);
+	if (!core->core_conns)
+		snprintf(text, sizeof(text),
+			 "no connection %.64s: none is configured", name);
+	cmd->cc_done(cmd->cc_arg, text);
+}
+
+static struct conn *command(struct core *core, const char *name,
+			    enum command_verb verb,
+			    const struct core_command *asker)
+{
+	struct conn *conn = conn_find(core, name);
+	struct command *cmd;
+
+	if (!conn) {
+		unknown(core, name, asker);
+		return NULL;
+	}
+	cmd = calloc(1, sizeof(*cmd));
+	if (!cmd) {
+		asker->cc_done(asker->cc_arg, "out of memory");
+		return NULL;
+	}
+	cmd->cmd_verb = verb;
+	cmd->cmd_asker = *asker;
+	cmd->cmd_next = conn->cn_commands;
+	conn->cn_commands = cmd;
+	return conn;
+}
+
+static void conn_up(struct conn *conn)
+{
+	if (conn->cn_downing) {
+		finish(conn, COMMAND_UP, "it is just being taken down");
+		return;
+	}
+	conn->cn_is_down = false;
+	conn->cn_wanted = true;
+	conn->cn_tries = 0;
+	conn_start(conn);
+}
+
+static void conn_down(struct conn *conn)
+{
+	struct ike_sa *sa, *next;
+
+	conn->cn_wanted = false;
+	conn->cn_is_down = true;
+	finish(conn, COMMAND_UP, "taken down");
+	finish(conn, COMMAND_REKEY, "taken down");
+	if (conn->cn_downing)
+		return;
+	conn->cn_downing = true;
+	waiter_cancel(conn->cn_core, &conn->cn_waiter);
+	conn->cn_wait = CONN_IDLE;
+	timer_set(&conn->cn_core->core_timers, &conn->cn_timer,
+		  core_now(conn->cn_core) + CONN_DOWN_MS);
+	for (sa = conn->cn_sas; sa; sa = next) {
+		next = sa->sa_next_conn;
+		ike_sa_delete(sa);
+	}
+	down_step(conn);
+}
+
+static void conn_rekey(struct conn *conn)
+{
+	struct child *child, *next;
+	struct ike_sa *sa;
+	bool any = false;
+
+	for (sa = conn->cn_sas; sa; sa = sa->sa_next_conn) {
+		for (child = sa->sa_children; child; child = next) {
+			next = child->child_next;
+			any = any || child_alive(child);
+			child_rekey(child);
+		}
+	}
+	if (!any)
+		finish(conn, COMMAND_REKEY, "it is not up");
+}
+
+void core_forget(struct core *core, void *arg)
+{
+	struct conn *conn;
+
+	for (conn = core->core_conns; conn; conn = conn->cn_next) {
+		struct command **pos = &conn->cn_commands;
+
+		while (*pos) {
+			struct command *cmd = *pos;
+
+			if (cmd->cmd_asker.cc_arg != arg) {
+				pos = &cmd->cmd_next;
+				continue;
+			}
+			*pos = cmd->cmd_next;
+			free(cmd);
+		}
+	}
+}
+
+void core_up(struct core *core, const char *name,
+	     const struct core_command *cmd)
+{
+	struct conn *conn;
+
+	core_enter(core);
+	conn = command(core, name, COMMAND_UP, cmd);
+	if (conn)
+		conn_up(conn);
+	core_leave(core);
+}
+
+void core_down(struct core *core, const char *name,
+	       const struct core_command *cmd)
+{
+	struct conn *conn;
+
+	core_enter(core);
+	conn = command(core, name, COMMAND_DOWN, cmd);
+	if (conn)
+		conn_down(conn);
+	core_leave(core);
+}
+
+void core_rekey(struct core *core, const char *name,
+		const struct core_command *cmd)
+{
+	struct conn *conn;
+
+	core_enter(core);
+	conn = command(core, name, COMMAND_REKEY, cmd);
+	if (conn)
+		conn_rekey(conn);
+	core_leave(core);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A connection of the configuration, alive: when to start, when to try again,
+ * what people asked for and are told.
+ */
+#ifndef CYGNETD_CONN_H
+#define CYGNETD_CONN_H
+
+#include "child.h"
+
+#define CONN_RETRY_FIRST_MS	1000
+#define CONN_RETRY_LONGEST_MS	60000
+#define CONN_DOWN_MS		2000	/* for peers to confirm our deletes */
+#define CONN_ADOPTED_MAX	8
+
+enum conn_wait {
+	CONN_IDLE,
+	CONN_SETUP,		/* IPC_CONN_UP */
+	CONN_RESOLVE,
+	CONN_TEARDOWN,		/* IPC_CONN_DOWN */
+};
+
+struct command;
+
+struct conn_pair {
+	u32 pair_spi_in, pair_spi_out;
+	struct ip_endpoint pair_here, pair_there;
+};
+
+struct conn {
+	struct core *cn_core;
+	struct conn *cn_next;
+	struct conf_conn cn_conf;
+	struct ike_sa *cn_sas;		/* newest first */
+	struct waiter cn_waiter;
+	enum conn_wait cn_wait;
+	bool cn_is_set_up;		/* device and all are there */
+	bool cn_wanted;			/* try until it is up */
+	bool cn_is_down;		/* by command: no answer to peers either */
+	bool cn_downing;		/* such a command is under way */
+	bool cn_has_packet;
+	struct ts_pair cn_packet;	/* of the last ACQUIRE */
+	char cn_device[16];
+	u32 cn_mtu;
+	struct timer cn_timer;		/* next try, or end of patience */
+	u32 cn_tries;
+	u64 cn_since;			/* of the attempt under way */
+	char cn_error[256];		/* why the last attempt failed */
+	u32 cn_n_adopted;
+	struct conn_pair cn_adopted[CONN_ADOPTED_MAX];
+	struct command *cn_commands;
+};
+
+struct conn *conn_new(struct core *core, const struct conf_conn *conf);
+void conn_free(struct conn *conn);
+struct conn *conn_find(struct core *core, const char *name);
+/* The next connection after @conn (NULL: first) for these addresses. */
+struct conn *conn_match(struct core *core, struct conn *conn,
+			const struct core_path *path);
+/* The identities that it expects, addresses filled in from the path. */
+void conn_local_id(const struct conn *conn, const struct core_path *path,
+		   struct conf_id *id);
+void conn_remote_id(const struct conn *conn, const struct core_path *path,
+		    struct conf_id *id);
+
+__printf(3, 4)
+void conn_log(struct conn *conn, enum core_level level, const char *format,
+	      ...);
+/* A line for whoever watches this connection come up. */
+__printf(3, 4)
+void conn_progress(struct conn *conn, const char *step, const char *format,
+		   ...);
+
+/* What IKE_SA_INIT came to. */
+void conn_tell_chosen(struct ike_sa *sa);
+
+/* Everything has been configured: start what is to start by itself. */
+void conn_ready(struct conn *conn);
+void conn_acquire(struct conn *conn, const struct ipc_event *event);
+void conn_expire(struct conn *conn, const struct ipc_event *event);
+void conn_adopt(struct conn *conn, const struct ipc_event *event);
+/* Does what is missing for the connection to be up. */
+void conn_start(struct conn *conn);
+/* A new IKE SA beside the one that is to be replaced. */
+void conn_replace(struct conn *conn, struct ike_sa *old);
+/* A child that carries traffic, or none. */
+struct child *conn_child(const struct conn *conn);
+/* We hold something for this peer: no INITIAL_CONTACT. */
+bool conn_holds(const struct conn *conn, const struct ike_sa *but);
+
+/* What the machines report. */
+void conn_is_set_up(struct conn *conn, const struct ipc_reply *reply);
+void conn_sa_up(struct conn *conn, struct ike_sa *sa);
+void conn_sa_gone(struct conn *conn, struct ike_sa *sa);
+void conn_child_up(struct conn *conn, struct child *child);
+/* A child is gone that nothing may have replaced. */
+void conn_child_gone(struct conn *conn);
+/* A rekey has come to its end; error NULL if it went well. */
+void conn_rekeyed(struct conn *conn, const char *error);
+/* An attempt ended without a child: tell and try again where that is due. */
+__printf(2, 3)
+void conn_failed(struct conn *conn, const char *format, ...);
+
+json_t *conn_status(struct conn *conn);
+
+#endif

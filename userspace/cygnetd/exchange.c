@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Driving exchanges through the table.
+ */
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conn.h"
+#include "exchange.h"
+#include "wire.h"
+
+static void on_done(void *arg, const struct ipc_reply *reply);
+
+static u8 type_of(enum ex_purpose purpose)
+{
+	switch (purpose) {
+	case EX_INIT:
+		return IKE_SA_INIT;
+	case EX_AUTH:
+		return IKE_AUTH;
+	case EX_CHILD_NEW:
+	case EX_CHILD_REKEY:
+	case EX_IKE_REKEY:
+		return CREATE_CHILD_SA;
+	default:
+		return INFORMATIONAL;
+	}
+}
+
+static const char *state_name(enum ex_state state)
+{
+	static const char *const names[EX_STATES] = {
+		[EX_QUEUED] = "queued",
+		[EX_MESSAGE] = "message",
+		[EX_PAIR] = "KE pair",
+		[EX_SECRET] = "KE secret",
+		[EX_PSK] = "PSK",
+		[EX_VERIFY] = "VERIFY",
+		[EX_CONN] = "CONN",
+		[EX_SPI] = "SPI",
+		[EX_INSTALL] = "INSTALL",
+		[EX_DONE] = "done",
+	};
+
+	return names[state];
+}
+
+const char *exchange_name(const struct exchange *ex)
+{
+	static const char *const names[] = {
+		[EX_INIT] = "IKE_SA_INIT",
+		[EX_AUTH] = "IKE_AUTH",
+		[EX_CHILD_NEW] = "CREATE_CHILD_SA (new child)",
+		[EX_CHILD_REKEY] = "CREATE_CHILD_SA (child rekey)",
+		[EX_IKE_REKEY] = "CREATE_CHILD_SA (IKE rekey)",
+		[EX_LIVENESS] = "INFORMATIONAL (liveness)",
+		[EX_CHILD_DELETE] = "INFORMATIONAL (delete child)",
+		[EX_IKE_DELETE] = "INFORMATIONAL (delete IKE)",
+		[EX_ABORT] = "INFORMATIONAL (abort)",
+		[EX_INFORM] = "INFORMATIONAL",
+	};
+
+	return names[ex->ex_purpose];
+}
+
+void exchange_set_state(struct exchange *ex, enum ex_state state)
+{
+	ike_sa_log(ex->ex_sa, CORE_DEBUG, "%s %s %u: %s -> %s",
+		   ex->ex_role == EX_OURS ? "our" : "peer's", exchange_name(ex),
+		   ex->ex_id, state_name(ex->ex_state), state_name(state));
+	ex->ex_state = state;
+}
+
+struct exchange *exchange_new(struct ike_sa *sa, enum ex_role role,
+			      enum ex_purpose purpose)
+{
+	struct exchange *ex = calloc(1, sizeof(*ex));
+
+	if (!ex)
+		return NULL;
+	ex->ex_sa = sa;
+	ex->ex_role = role;
+	ex->ex_purpose = purpose;
+	ex->ex_type = type_of(purpose);
+	ex->ex_state = role == EX_OURS ? EX_QUEUED : EX_MESSAGE;
+	ex->ex_id = role == EX_OURS ? 0 : sa->sa_window.win_expected;
+	ex->ex_started = core_now(sa->sa_core);
+	waiter_init(&ex->ex_waiter, on_done, ex);
+	return ex;
+}
+
+struct exchange *exchange_queue(struct ike_sa *sa, enum ex_purpose purpose)
+{
+	struct exchange *ex = exchange_new(sa, EX_OURS, purpose);
+	struct exchange **pos = &sa->sa_queue;
+
+	if (!ex)
+		return NULL;
+	while (*pos)
+		pos = &(*pos)->ex_next;
+	*pos = ex;
+	return ex;
+}
+
+static bool concerns(const struct exchange *ex, enum ex_purpose purpose,
+		     const struct child *child)
+{
+	return ex->ex_purpose == purpose &&
+		(!child || ex->ex_old == child || ex->ex_child == child);
+}
+
+bool exchange_pending(const struct ike_sa *sa, enum ex_purpose purpose,
+		      const struct child *child)
+{
+	const struct exchange *ex;
+
+	if (sa->sa_ours && concerns(sa->sa_ours, purpose, child))
+		return true;
+	for (ex = sa->sa_queue; ex; ex = ex->ex_next)
+		if (concerns(ex, purpose, child))
+			return true;
+	return false;
+}
+
+static void forget(struct exchange *ex, const struct child *child)
+{
+	if (ex->ex_child == child)
+		ex->ex_child = NULL;
+	if (ex->ex_old == child)
+		ex->ex_old = NULL;
+	if (ex->ex_rival == child)
+		ex->ex_rival = NULL;
+}
+
+void exchange_forget_child(struct ike_sa *sa, const struct child *child)
+{
+	struct exchange *ex;
+
+	if (sa->sa_ours)
+		forget(sa->sa_ours, child);
+	if (sa->sa_theirs)
+		forget(sa->sa_theirs, child);
+	for (ex = sa->sa_queue; ex; ex = ex->ex_next)
+		forget(ex, child);
+}
+
+void exchange_free(struct exchange *ex)
+{
+	waiter_cancel(ex->ex_sa->sa_core, &ex->ex_waiter);
+	ke_free(ex->ex_ke);
+	OPENSSL_cleanse(ex, sizeof(*ex));
+	free(ex);
+}
+
+static void unlink_exchange(struct exchange *ex)
+{
+	struct ike_sa *sa = ex->ex_sa;
+	struct exchange **pos;
+
+	if (sa->sa_ours == ex)
+		sa->sa_ours = NULL;
+	if (sa->sa_theirs == ex)
+		sa->sa_theirs = NULL;
+	for (pos = &sa->sa_queue; *pos; pos = &(*pos)->ex_next) {
+		if (*pos == ex) {
+			*pos = ex->ex_next;
+			break;
+		}
+	}
+}
+
+void exchange_drop(struct exchange *ex)
+{
+	struct core *core = ex->ex_sa->sa_core;
+
+	if (ex->ex_state == EX_DONE)
+		return;
+	exchange_set_state(ex, EX_DONE);
+	unlink_exchange(ex);
+	waiter_cancel(core, &ex->ex_waiter);
+	ex->ex_next = core->core_dead_exchanges;
+	core->core_dead_exchanges = ex;
+}
+
+void exchange_end(struct exchange *ex)
+{
+	exchange_drop(ex);
+	ike_sa_next(ex->ex_sa);
+}
+
+void exchange_start(struct exchange *ex)
+{
+	const struct transition *row;
+
+	ex->ex_id = ex->ex_sa->sa_window.win_next;
+	ex->ex_started = core_now(ex->ex_sa->sa_core);
+	row = transition_find(ex);
+	if (row)
+		row->row_run(ex, NULL);
+}
+
+void exchange_resume(struct exchange *ex)
+{
+	const struct transition *row = transition_find(ex);
+
+	if (row)
+		row->row_run(ex, NULL);
+}
+
+static void on_done(void *arg, const struct ipc_reply *reply)
+{
+	struct exchange *ex = arg;
+
+	ex->ex_reply = reply;
+	exchange_resume(ex);
+	ex->ex_reply = NULL;
+}
+
+void exchange_ask(struct exchange *ex, enum ex_state state, struct ipc_msg *msg)
+{
+	exchange_set_state(ex, state);
+	waiter_ask(ex->ex_sa->sa_core, &ex->ex_waiter, msg);
+}
+
+void exchange_run_ke(struct exchange *ex, enum ex_state state)
+{
+	struct core *core = ex->ex_sa->sa_core;
+	struct core_work *work;
+
+	exchange_set_state(ex, state);
+	work = ke_slow(ex->ex_ke->ke_group) ? calloc(1, sizeof(*work)) : NULL;
+	if (!work) {
+		ke_run(ex->ex_ke);
+		exchange_resume(ex);
+		return;
+	}
+	waiter_expect(core, &ex->ex_waiter);
+	work->cw_run = ke_run;
+	work->cw_arg = ex->ex_ke;
+	work->cw_handle = ex->ex_waiter.wait_handle;
+	work->cw_generation = ex->ex_waiter.wait_generation;
+	ex->ex_ke = NULL;
+	core->core_ops->work(core->core_ctx, work);
+}
+
+void exchange_emit(struct exchange *ex, struct emit *em)
+{
+	struct msg_header hdr;
+
+	ike_sa_header(ex->ex_sa, &hdr);
+	hdr.hdr_exchange = ex->ex_type;
+	hdr.hdr_id = ex->ex_id;
+	if (ex->ex_role == EX_THEIRS)
+		hdr.hdr_flags |= MSG_RESPONSE;
+	emit_begin(em, &hdr);
+	if (ex->ex_type != IKE_SA_INIT)
+		emit_sk(em, &ex->ex_sa->sa_suite);
+}
+
+static bool finish(struct exchange *ex, struct emit *em)
+{
+	if (ex->ex_type == IKE_SA_INIT)
+		return emit_finish(em);
+	return ike_sa_seal(ex->ex_sa, em);
+}
+
+void exchange_send(struct exchange *ex, struct emit *em)
+{
+	if (!finish(ex, em) ||
+	    !window_request(ex->ex_sa, em->em_data, em->em_len)) {
+		ike_sa_fail(ex->ex_sa, "cannot make a %s message",
+			    exchange_name(ex));
+		return;
+	}
+	exchange_set_state(ex, EX_MESSAGE);
+}
+
+void exchange_answer(struct exchange *ex, struct emit *em)
+{
+	if (!finish(ex, em) ||
+	    !window_reply(ex->ex_sa, &ex->ex_path, em->em_data, em->em_len)) {
+		ike_sa_fail(ex->ex_sa, "cannot make a %s message",
+			    exchange_name(ex));
+		return;
+	}
+	exchange_end(ex);
+}
+
+void exchange_refuse(struct exchange *ex, u16 notify, const void *data,
+		     size_t len)
+{
+	struct emit em;
+
+	exchange_emit(ex, &em);
+	emit_notify(&em, notify, data, len);
+	exchange_answer(ex, &em);
+}
+
+static bool purpose_of(const struct message *msg, enum ex_purpose *purpose)
+{
+	switch (msg->msg_hdr.hdr_exchange) {
+	case IKE_AUTH:
+		*purpose = EX_AUTH;
+		return true;
+	case CREATE_CHILD_SA:
+		*purpose = child_purpose(msg);
+		return true;
+	case INFORMATIONAL:
+		*purpose = EX_INFORM;
+		return true;
+	}
+	return false;
+}
+
+/* The exchanges that an IKE SA takes part in, by its state. */
+static bool in_season(const struct ike_sa *sa, enum ex_purpose purpose)
+{
+	switch (sa->sa_state) {
+	case IKE_KEYED:
+		return sa->sa_initiator ? false : purpose == EX_AUTH;
+	case IKE_ESTABLISHED:
+		return purpose != EX_AUTH;
+	case IKE_DELETING:
+		return purpose != EX_AUTH;
+	default:
+		return false;
+	}
+}
+
+static bool is_held_off(const struct ike_sa *sa)
+{
+	const struct transition *row;
+
+	if (!sa->sa_ours)
+		return false;
+	row = transition_find(sa->sa_ours);
+	return row && row->row_meanwhile == EX_DROP;
+}
+
+static void run_request(struct exchange *ex, const struct message *msg)
+{
+	struct ike_sa *sa = ex->ex_sa;
+	const struct transition *row;
+	char text[MSG_SET_STRLEN];
+	u32 missing;
+
+	if (msg->msg_critical) {
+		ike_sa_log(sa, CORE_WARNING,
+			   "%s refused: unknown critical payload %u",
+			   exchange_name(ex), msg->msg_critical);
+		exchange_refuse(ex, N_UNSUPPORTED_CRITICAL_PAYLOAD,
+				&msg->msg_critical, 1);
+		return;
+	}
+	row = transition_match(ex, msg, &missing);
+	if (row) {
+		row->row_run(ex, msg);
+		return;
+	}
+	ike_sa_log(sa, CORE_WARNING, "%s refused: payloads missing: %s",
+		   exchange_name(ex), msg_set_print(missing, text));
+	exchange_refuse(ex, N_INVALID_SYNTAX, NULL, 0);
+	ike_sa_linger(sa);
+}
+
+void exchange_request(struct ike_sa *sa, const struct core_path *path,
+		      const struct message *msg)
+{
+	enum ex_purpose purpose;
+	struct exchange *ex;
+	char name[16];
+
+	if (!purpose_of(msg, &purpose) || !in_season(sa, purpose) ||
+	    is_held_off(sa)) {
+		ike_sa_log(sa, CORE_INFO, "%s request dropped while %s",
+			   msg_exchange_name(msg->msg_hdr.hdr_exchange, name),
+			   ike_state_name(sa->sa_state));
+		return;
+	}
+	ex = exchange_new(sa, EX_THEIRS, purpose);
+	if (!ex)
+		return;
+	ex->ex_path = *path;
+	sa->sa_theirs = ex;
+	run_request(ex, msg);
+}
+
+/* An answer that has nothing to say to this question. */
+static void broken_answer(struct exchange *ex, const char *why)
+{
+	struct ike_sa *sa = ex->ex_sa;
+
+	switch (ex->ex_purpose) {
+	case EX_INIT:
+		ike_sa_log(sa, CORE_INFO, "answer to %s dropped: %s",
+			   exchange_name(ex), why);
+		break;
+	case EX_CHILD_NEW:
+	case EX_CHILD_REKEY:
+		ike_sa_log(sa, CORE_WARNING, "answer to %s is of no use: %s",
+			   exchange_name(ex), why);
+		window_answered(sa);
+		child_refused(ex, NULL);
+		break;
+	default:
+		ike_sa_fail(sa, "answer to %s is of no use: %s",
+			    exchange_name(ex), why);
+		break;
+	}
+}
+
+void exchange_response(struct ike_sa *sa, const struct message *msg)
+{
+	struct exchange *ex = sa->sa_ours;
+	const struct transition *row;
+	char text[MSG_SET_STRLEN];
+	u32 missing;
+
+	if (msg->msg_critical) {
+		broken_answer(ex, "unknown critical payload");
+		return;
+	}
+	row = transition_match(ex, msg, &missing);
+	if (!row) {
+		broken_answer(ex, msg_set_print(missing, text));
+		return;
+	}
+	if (ex->ex_purpose != EX_INIT)
+		window_answered(sa);
+	row->row_run(ex, msg);
+}
+
+void exchange_timeout(struct ike_sa *sa)
+{
+	char text[IP_ENDPOINT_STRLEN];
+
+	if (!sa->sa_ours)
+		return;
+	if (sa->sa_reason[0])
+		ike_sa_fail(sa, "%s", sa->sa_reason);
+	else
+		ike_sa_fail(sa, "no answer from %s to %s",
+			    ip_endpoint_print(&sa->sa_path.cp_remote, text),
+			    exchange_name(sa->sa_ours));
+}

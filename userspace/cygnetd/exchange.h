@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The exchange: one request and its response, from either side, which may
+ * wait for one thing at a time. transitions.c says what comes next.
+ */
+#ifndef CYGNETD_EXCHANGE_H
+#define CYGNETD_EXCHANGE_H
+
+#include "child.h"
+
+enum ex_role { EX_OURS, EX_THEIRS };
+
+enum ex_purpose {
+	EX_INIT,
+	EX_AUTH,
+	EX_CHILD_NEW,
+	EX_CHILD_REKEY,
+	EX_IKE_REKEY,
+	EX_LIVENESS,
+	EX_CHILD_DELETE,
+	EX_IKE_DELETE,
+	EX_ABORT,		/* tell the peer that its AUTH is wrong */
+	EX_INFORM,		/* any INFORMATIONAL of the peer */
+};
+
+/* What an exchange waits for. */
+enum ex_state {
+	EX_QUEUED,		/* its turn */
+	EX_MESSAGE,		/* the peer's message */
+	EX_PAIR,		/* our half of the key exchange */
+	EX_SECRET,		/* the shared secret */
+	EX_PSK,			/* our AUTH value */
+	EX_VERIFY,		/* the peer's AUTH value */
+	EX_CONN,		/* device, address, routes */
+	EX_SPI,			/* an inbound ESP SPI */
+	EX_INSTALL,		/* the child SA in the kernel */
+	EX_DONE,
+	EX_STATES,
+};
+
+/* What a message of the peer does that arrives while a row waits. */
+enum ex_meanwhile {
+	EX_DROP,		/* nothing: the peer sends it again */
+	EX_PASS,		/* it is an exchange of its own */
+};
+
+struct exchange {
+	struct ike_sa *ex_sa;
+	struct exchange *ex_next;	/* in the queue, or among the dead */
+	u8 ex_type;			/* enum msg_exchange */
+	enum ex_role ex_role;
+	enum ex_purpose ex_purpose;
+	enum ex_state ex_state;
+	u32 ex_id;
+	u64 ex_started;
+	struct waiter ex_waiter;
+	const struct ipc_reply *ex_reply;	/* during its row only */
+	struct core_path ex_path;	/* theirs: where to answer */
+
+	struct ke *ex_ke;		/* NULL while another thread has it */
+	u8 ex_tries;			/* INVALID_KE_PAYLOAD, COOKIE */
+	u8 ex_cookie_len;
+	u8 ex_cookie[64];
+
+	u8 ex_offer;			/* IKE_SA_INIT: the proposal chosen */
+	size_t ex_auth_len;		/* the peer's AUTH value */
+	u8 ex_auth[IPC_AUTH_MAX];
+	struct nonce ex_ni, ex_nr;
+
+	struct child *ex_child;		/* the one to be made or deleted */
+	struct child *ex_old;		/* the one that it replaces */
+	struct child *ex_rival;		/* the peer's replacement of ex_old */
+	u16 ex_refusal;			/* why there is no child: a notify */
+	struct ts_pair ex_packet;	/* what caused a child to be wanted */
+	bool ex_has_packet;
+};
+
+struct transition {
+	u8 row_type;			/* enum msg_exchange */
+	enum ex_role row_role;
+	enum ex_purpose row_purpose;
+	enum ex_state row_state;
+	u32 row_required, row_optional;	/* payloads, for EX_MESSAGE */
+	u16 row_notify;			/* chosen by this notify; or ROW_ERROR */
+	enum ex_meanwhile row_meanwhile;
+	/* @msg is NULL unless the row is EX_MESSAGE */
+	void (*row_run)(struct exchange *ex, const struct message *msg);
+};
+
+#define ROW_ERROR	0xffff
+
+/* The row for a completion, or for whether it exists at all. */
+const struct transition *transition_find(const struct exchange *ex);
+/*
+ * The row that this message fits. NULL if none does; then *missing is what
+ * the first of them wanted besides.
+ */
+const struct transition *transition_match(const struct exchange *ex,
+					  const struct message *msg,
+					  u32 *missing);
+size_t transition_count(void);
+const struct transition *transition_get(size_t index);
+
+/* A new exchange of ours at the end of the queue; NULL without memory. */
+struct exchange *exchange_queue(struct ike_sa *sa, enum ex_purpose purpose);
+/* One of that kind about this child is queued or under way. */
+bool exchange_pending(const struct ike_sa *sa, enum ex_purpose purpose,
+		      const struct child *child);
+struct exchange *exchange_new(struct ike_sa *sa, enum ex_role role,
+			      enum ex_purpose purpose);
+/* The one place where ex_state changes. */
+void exchange_set_state(struct exchange *ex, enum ex_state state);
+const char *exchange_name(const struct exchange *ex);
+
+void exchange_start(struct exchange *ex);
+/* The completion that was waited for has come. */
+void exchange_resume(struct exchange *ex);
+/* A request of the peer, authentic, with inner payloads parsed. */
+void exchange_request(struct ike_sa *sa, const struct core_path *path,
+		      const struct message *msg);
+/* The response to our request; unprotected in IKE_SA_INIT only. */
+void exchange_response(struct ike_sa *sa, const struct message *msg);
+/* Our request was never answered. */
+void exchange_timeout(struct ike_sa *sa);
+
+/* Each of these is the last thing that a row's function does. */
+void exchange_ask(struct exchange *ex, enum ex_state state,
+		  struct ipc_msg *msg);
+void exchange_run_ke(struct exchange *ex, enum ex_state state);
+void exchange_send(struct exchange *ex, struct emit *em);
+void exchange_answer(struct exchange *ex, struct emit *em);
+void exchange_end(struct exchange *ex);
+
+/* Begins the message of this exchange, Encrypted payload opened. */
+void exchange_emit(struct exchange *ex, struct emit *em);
+/* Answers a request with one notify and ends. */
+void exchange_refuse(struct exchange *ex, u16 notify, const void *data,
+		     size_t len);
+/* Forgets a child that is going. */
+void exchange_forget_child(struct ike_sa *sa, const struct child *child);
+/* Unlinks and drops without a word. */
+void exchange_drop(struct exchange *ex);
+void exchange_free(struct exchange *ex);
+
+/* exch_init.c */
+void init_receive(struct core *core, const struct core_path *path,
+		  const u8 *buf, size_t len);
+void init_start(struct exchange *ex, const struct message *msg);
+void init_send(struct exchange *ex, const struct message *msg);
+void init_response(struct exchange *ex, const struct message *msg);
+void init_cookie(struct exchange *ex, const struct message *msg);
+void init_invalid_ke(struct exchange *ex, const struct message *msg);
+void init_refused(struct exchange *ex, const struct message *msg);
+void init_keyed(struct exchange *ex, const struct message *msg);
+void init_request(struct exchange *ex, const struct message *msg);
+void init_answer(struct exchange *ex, const struct message *msg);
+
+/* exch_auth.c */
+void auth_start(struct exchange *ex, const struct message *msg);
+void auth_sign(struct exchange *ex, const struct message *msg);
+void auth_send(struct exchange *ex, const struct message *msg);
+void auth_response(struct exchange *ex, const struct message *msg);
+void auth_refused(struct exchange *ex, const struct message *msg);
+void auth_verified(struct exchange *ex, const struct message *msg);
+void auth_installed(struct exchange *ex, const struct message *msg);
+void auth_request(struct exchange *ex, const struct message *msg);
+void auth_request_verified(struct exchange *ex, const struct message *msg);
+void auth_request_signed(struct exchange *ex, const struct message *msg);
+void auth_request_conn(struct exchange *ex, const struct message *msg);
+void auth_request_spi(struct exchange *ex, const struct message *msg);
+void auth_request_installed(struct exchange *ex, const struct message *msg);
+
+/* exch_child.c */
+void child_start(struct exchange *ex, const struct message *msg);
+void child_have_spi(struct exchange *ex, const struct message *msg);
+void child_send(struct exchange *ex, const struct message *msg);
+void child_response(struct exchange *ex, const struct message *msg);
+void child_invalid_ke(struct exchange *ex, const struct message *msg);
+void child_refused(struct exchange *ex, const struct message *msg);
+void child_secret(struct exchange *ex, const struct message *msg);
+void child_installed(struct exchange *ex, const struct message *msg);
+void child_request(struct exchange *ex, const struct message *msg);
+void child_request_secret(struct exchange *ex, const struct message *msg);
+void child_request_spi(struct exchange *ex, const struct message *msg);
+void child_request_installed(struct exchange *ex, const struct message *msg);
+void child_request_ike(struct exchange *ex, const struct message *msg);
+/* What a request for a child is for. */
+enum ex_purpose child_purpose(const struct message *msg);
+
+/* exch_info.c */
+void info_start(struct exchange *ex, const struct message *msg);
+void info_response(struct exchange *ex, const struct message *msg);
+void info_request(struct exchange *ex, const struct message *msg);
+
+#endif

@@ -1,0 +1,723 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The IKE SA from its first message to its last.
+ */
+#include <openssl/crypto.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conn.h"
+#include "exchange.h"
+#include "json.h"
+#include "natt.h"
+#include "wire.h"
+
+/* A 16-bit restart epoch, when there is one, takes the bits above. */
+#define IV_COUNTER_BITS	48
+
+static void on_timer(void *arg);
+static void on_liveness(void *arg);
+static void on_idle(void *arg, const struct ipc_reply *reply);
+
+const char *ike_state_name(enum ike_state state)
+{
+	static const char *const names[IKE_STATES] = {
+		[IKE_CONNECTING] = "connecting",
+		[IKE_KEYED] = "authenticating",
+		[IKE_ESTABLISHED] = "established",
+		[IKE_DELETING] = "deleting",
+		[IKE_CLOSED] = "closed",
+	};
+
+	return names[state];
+}
+
+void ike_sa_log(struct ike_sa *sa, enum core_level level, const char *format,
+		...)
+{
+	char text[3072];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	core_log(sa->sa_core, level,
+		 sa->sa_conn ? sa->sa_conn->cn_conf.conn_name : NULL,
+		 "IKE SA %u: %s", sa->sa_number, text);
+}
+
+void ike_sa_set_state(struct ike_sa *sa, enum ike_state state)
+{
+	ike_sa_log(sa, CORE_INFO, "%s -> %s", ike_state_name(sa->sa_state),
+		   ike_state_name(state));
+	sa->sa_state = state;
+}
+
+const u8 *ike_sa_own_spi(const struct ike_sa *sa)
+{
+	return sa->sa_initiator ? sa->sa_spi_i : sa->sa_spi_r;
+}
+
+static struct ike_sa **sa_bucket(struct core *core, const u8 *spi)
+{
+	return &core->core_sas[get_be32(spi + 4) % CORE_BUCKETS];
+}
+
+static struct ike_sa **init_bucket(struct core *core, const u8 *hash)
+{
+	return &core->core_inits[get_be32(hash) % CORE_BUCKETS];
+}
+
+struct ike_sa *ike_sa_new(struct core *core, struct conn *conn,
+			  const struct core_path *path, bool initiator)
+{
+	struct ike_sa *sa = calloc(1, sizeof(*sa));
+	struct ike_sa **bucket;
+	u8 *spi;
+
+	if (!sa)
+		return NULL;
+	spi = initiator ? sa->sa_spi_i : sa->sa_spi_r;
+	if (!core_new_spi(core, spi) ||
+	    !crypto_random(&sa->sa_iv, sizeof(sa->sa_iv))) {
+		free(sa);
+		return NULL;
+	}
+	sa->sa_iv &= (1ull << (IV_COUNTER_BITS - 1)) - 1;
+	sa->sa_core = core;
+	sa->sa_conn = conn;
+	sa->sa_path = *path;
+	sa->sa_initiator = initiator;
+	sa->sa_number = ++core->core_numbers;
+	sa->sa_born = core_now(core);
+	sa->sa_heard = sa->sa_born;
+	timer_init(&sa->sa_timer, on_timer, sa);
+	timer_init(&sa->sa_liveness, on_liveness, sa);
+	waiter_init(&sa->sa_waiter, on_idle, sa);
+	window_init(sa);
+	bucket = sa_bucket(core, spi);
+	sa->sa_next = *bucket;
+	*bucket = sa;
+	return sa;
+}
+
+void ike_sa_set_hash(struct ike_sa *sa, const u8 hash[CRYPTO_HASH_LEN])
+{
+	struct ike_sa **bucket = init_bucket(sa->sa_core, hash);
+
+	memcpy(sa->sa_init_hash, hash, CRYPTO_HASH_LEN);
+	sa->sa_next_init = *bucket;
+	*bucket = sa;
+}
+
+struct ike_sa *ike_sa_by_init(struct core *core, const u8 hash[CRYPTO_HASH_LEN])
+{
+	struct ike_sa *sa = *init_bucket(core, hash);
+
+	while (sa && memcmp(sa->sa_init_hash, hash, CRYPTO_HASH_LEN))
+		sa = sa->sa_next_init;
+	return sa;
+}
+
+void ike_sa_assign(struct ike_sa *sa, struct conn *conn)
+{
+	struct ike_sa **pos;
+
+	if (sa->sa_listed) {
+		for (pos = &sa->sa_conn->cn_sas; *pos != sa;)
+			pos = &(*pos)->sa_next_conn;
+		*pos = sa->sa_next_conn;
+		sa->sa_listed = false;
+	}
+	if (!conn)
+		return;
+	sa->sa_conn = conn;
+	sa->sa_next_conn = conn->cn_sas;
+	conn->cn_sas = sa;
+	sa->sa_listed = true;
+}
+
+bool ike_sa_keep_init(u8 **kept, size_t *kept_len, const u8 *buf, size_t len)
+{
+	free(*kept);
+	*kept = malloc(len);
+	*kept_len = len;
+	if (*kept)
+		memcpy(*kept, buf, len);
+	return *kept;
+}
+
+void ike_sa_wipe_init(struct ike_sa *sa)
+{
+	free(sa->sa_init_i);
+	free(sa->sa_init_r);
+	sa->sa_init_i = NULL;
+	sa->sa_init_r = NULL;
+}
+
+static void not_half_open(struct ike_sa *sa)
+{
+	if (!sa->sa_half_open)
+		return;
+	sa->sa_half_open = false;
+	sa->sa_core->core_half_open--;
+}
+
+void ike_sa_free(struct ike_sa *sa)
+{
+	ike_sa_wipe_init(sa);
+	while (sa->sa_ours || sa->sa_theirs || sa->sa_queue) {
+		struct exchange **pos = sa->sa_ours ? &sa->sa_ours :
+			sa->sa_theirs ? &sa->sa_theirs : &sa->sa_queue;
+		struct exchange *ex = *pos;
+
+		*pos = ex->ex_next;
+		exchange_free(ex);
+	}
+	while (sa->sa_children) {
+		struct child *child = sa->sa_children;
+
+		sa->sa_children = child->child_next;
+		child_free(child);
+	}
+	timer_unset(&sa->sa_core->core_timers, &sa->sa_timer);
+	timer_unset(&sa->sa_core->core_timers, &sa->sa_liveness);
+	waiter_cancel(sa->sa_core, &sa->sa_waiter);
+	window_clear(sa);
+	OPENSSL_cleanse(sa, sizeof(*sa));
+	free(sa);
+}
+
+void ike_sa_header(const struct ike_sa *sa, struct msg_header *hdr)
+{
+	memset(hdr, 0, sizeof(*hdr));
+	memcpy(hdr->hdr_spi_i, sa->sa_spi_i, MSG_SPI_LEN);
+	memcpy(hdr->hdr_spi_r, sa->sa_spi_r, MSG_SPI_LEN);
+	hdr->hdr_version = MSG_VERSION_2;
+	hdr->hdr_flags = sa->sa_initiator ? MSG_INITIATOR : 0;
+}
+
+bool ike_sa_seal(struct ike_sa *sa, struct emit *em)
+{
+	const struct ike_keys *keys = &sa->sa_keys;
+
+	return emit_seal(em, &sa->sa_suite,
+			 sa->sa_initiator ? &keys->keys_ei : &keys->keys_er,
+			 sa->sa_initiator ? &keys->keys_ai : &keys->keys_ar,
+			 sa->sa_iv++);
+}
+
+static bool open_message(struct ike_sa *sa, const u8 *buf, size_t len, u8 *out,
+			 size_t *out_len)
+{
+	const struct ike_keys *keys = &sa->sa_keys;
+
+	return crypto_open(&sa->sa_suite,
+			   sa->sa_initiator ? &keys->keys_er : &keys->keys_ei,
+			   sa->sa_initiator ? &keys->keys_ar : &keys->keys_ai,
+			   buf, MSG_HEADER_LEN + 4, len, out, out_len);
+}
+
+/*
+ * An authentic message came from elsewhere. We follow a peer behind a NAT if
+ * we are not behind one ourselves (RFC 7296 section 2.23), and the initiator
+ * as it floats to port 4500 for IKE_AUTH.
+ */
+static void follow(struct ike_sa *sa, const struct core_path *path,
+		   const struct message *msg)
+{
+	char old[IP_ENDPOINT_STRLEN], new[IP_ENDPOINT_STRLEN];
+	bool request = !(msg->msg_hdr.hdr_flags & MSG_RESPONSE);
+
+	if (ip_endpoint_equal(&sa->sa_path.cp_remote, &path->cp_remote) &&
+	    sa->sa_path.cp_natt == path->cp_natt)
+		return;
+	if (sa->sa_state == IKE_KEYED ? !request || sa->sa_initiator :
+	    !sa->sa_nat_remote || sa->sa_nat_local)
+		return;
+	ike_sa_log(sa, CORE_INFO, "the peer moved from %s to %s",
+		   ip_endpoint_print(&sa->sa_path.cp_remote, old),
+		   ip_endpoint_print(&path->cp_remote, new));
+	sa->sa_path = *path;
+}
+
+/* After a message that was authentic but is no IKEv2: fatal to both sides. */
+static void syntax(struct ike_sa *sa, const struct core_path *path,
+		   const struct message *msg, const char *err)
+{
+	struct exchange *ex;
+
+	ike_sa_log(sa, CORE_WARNING, "malformed message %u: %s",
+		   msg->msg_hdr.hdr_id, err);
+	if (!(msg->msg_hdr.hdr_flags & MSG_RESPONSE)) {
+		window_take(sa, msg->msg_raw.blob_data, msg->msg_raw.blob_len);
+		ex = exchange_new(sa, EX_THEIRS, EX_INFORM);
+		if (ex) {
+			ex->ex_type = msg->msg_hdr.hdr_exchange;
+			ex->ex_path = *path;
+			exchange_refuse(ex, N_INVALID_SYNTAX, NULL, 0);
+		}
+	}
+	snprintf(sa->sa_reason, sizeof(sa->sa_reason),
+		 "the peer sent a malformed message: %s", err);
+	ike_sa_linger(sa);
+}
+
+static void receive_request(struct ike_sa *sa, const struct core_path *path,
+			    struct message *msg)
+{
+	window_take(sa, msg->msg_raw.blob_data, msg->msg_raw.blob_len);
+	exchange_request(sa, path, msg);
+}
+
+/* Worth decrypting at all? The answers cost nothing but a hash. */
+static bool expected(struct ike_sa *sa, const struct core_path *path,
+		     const struct msg_header *hdr, const u8 *buf, size_t len)
+{
+	if (hdr->hdr_flags & MSG_RESPONSE)
+		return sa->sa_ours && sa->sa_ours->ex_state == EX_MESSAGE &&
+			sa->sa_ours->ex_type == hdr->hdr_exchange &&
+			sa->sa_ours->ex_id == hdr->hdr_id;
+	switch (window_judge(sa, hdr->hdr_id, buf, len)) {
+	case WINDOW_NEW:
+		return sa->sa_state != IKE_CLOSED;
+	case WINDOW_AGAIN:
+		window_resend(sa, path);
+		return false;
+	case WINDOW_OUTSIDE:
+		break;
+	}
+	return false;
+}
+
+static void receive_protected(struct ike_sa *sa, const struct core_path *path,
+			      const u8 *buf, size_t len)
+{
+	struct msg_blob body;
+	struct message msg;
+	u8 plain[MSG_LEN_MAX];
+	size_t plain_len;
+	const char *err;
+	u8 next;
+
+	err = msg_parse_sk(&msg, buf, len, &next, &body);
+	if (!err && !expected(sa, path, &msg.msg_hdr, buf, len))
+		return;
+	if (!err && !open_message(sa, buf, len, plain, &plain_len))
+		err = "not authentic";
+	if (err) {
+		core_noise(sa->sa_core, path, "dropped: %s (for IKE SA %u)",
+			   err, sa->sa_number);
+		return;
+	}
+	sa->sa_heard = core_now(sa->sa_core);
+	follow(sa, path, &msg);
+	err = msg_parse_payloads(&msg, next, plain, plain_len);
+	if (err)
+		syntax(sa, path, &msg, err);
+	else if (msg.msg_hdr.hdr_flags & MSG_RESPONSE)
+		exchange_response(sa, &msg);
+	else
+		receive_request(sa, path, &msg);
+	OPENSSL_cleanse(plain, plain_len);
+}
+
+/* The answer to our IKE_SA_INIT, which nothing protects. */
+static void receive_init(struct ike_sa *sa, const struct core_path *path,
+			 const u8 *buf, size_t len)
+{
+	struct message msg;
+	const char *err = msg_parse(&msg, buf, len);
+
+	if (!err && !(msg.msg_hdr.hdr_flags & MSG_RESPONSE))
+		err = "IKE_SA_INIT request in the middle of an SA";
+	if (!err && sa->sa_state != IKE_CONNECTING)
+		return;
+	if (!err && !expected(sa, path, &msg.msg_hdr, buf, len))
+		return;
+	if (!err && msg.msg_critical)
+		err = "unknown critical payload";
+	if (err)
+		core_noise(sa->sa_core, path, "dropped: %s (for IKE SA %u)",
+			   err, sa->sa_number);
+	else
+		exchange_response(sa, &msg);
+}
+
+void ike_sa_receive(struct ike_sa *sa, const struct core_path *path,
+		    const u8 *buf, size_t len)
+{
+	struct msg_header hdr;
+
+	msg_parse_header(&hdr, buf, len);
+	if (hdr.hdr_exchange == IKE_SA_INIT) {
+		receive_init(sa, path, buf, len);
+		return;
+	}
+	if (sa->sa_state == IKE_CONNECTING ||
+	    memcmp(hdr.hdr_spi_i, sa->sa_spi_i, MSG_SPI_LEN) ||
+	    memcmp(hdr.hdr_spi_r, sa->sa_spi_r, MSG_SPI_LEN)) {
+		core_noise(sa->sa_core, path, "dropped: not for IKE SA %u's state",
+			   sa->sa_number);
+		return;
+	}
+	receive_protected(sa, path, buf, len);
+}
+
+static void arm_liveness(struct ike_sa *sa, u64 silent)
+{
+	u64 period = 1000ull * sa->sa_conn->cn_conf.conn_liveness;
+
+	if (!period)
+		return;
+	timer_set(&sa->sa_core->core_timers, &sa->sa_liveness,
+		  core_now(sa->sa_core) + (silent < period ? period - silent :
+					   period));
+}
+
+static struct child *carrying(struct ike_sa *sa)
+{
+	struct child *child = sa->sa_children;
+
+	while (child && !child_alive(child))
+		child = child->child_next;
+	return child;
+}
+
+/* Nothing heard from the peer's IKE for a while: has ESP arrived? */
+static void on_liveness(void *arg)
+{
+	struct ike_sa *sa = arg;
+	u64 silent = core_now(sa->sa_core) - sa->sa_heard;
+	struct child *child = carrying(sa);
+	struct ipc_msg msg;
+
+	if (sa->sa_state != IKE_ESTABLISHED)
+		return;
+	if (silent < 1000ull * sa->sa_conn->cn_conf.conn_liveness ||
+	    sa->sa_ours) {
+		arm_liveness(sa, silent);
+		return;
+	}
+	if (!child) {
+		ike_sa_check(sa);
+		return;
+	}
+	core_ask_init(&msg, IPC_CHILD_IDLE, sa->sa_conn->cn_conf.conn_name);
+	child_fill(child, 0, &msg);
+	waiter_ask(sa->sa_core, &sa->sa_waiter, &msg);
+}
+
+static void on_idle(void *arg, const struct ipc_reply *reply)
+{
+	struct ike_sa *sa = arg;
+
+	if (sa->sa_state != IKE_ESTABLISHED)
+		return;
+	if (!reply->ir_errno &&
+	    reply->ir_idle_ms < 1000ull * sa->sa_conn->cn_conf.conn_liveness)
+		arm_liveness(sa, reply->ir_idle_ms);
+	else
+		ike_sa_check(sa);
+}
+
+void ike_sa_check(struct ike_sa *sa)
+{
+	arm_liveness(sa, 0);
+	if (sa->sa_state == IKE_ESTABLISHED && !sa->sa_ours && !sa->sa_queue)
+		exchange_queue(sa, EX_LIVENESS);
+	ike_sa_next(sa);
+}
+
+/*
+ * The side that began the SA replaces it before its lifetime ends, the other
+ * one only if that has not happened.
+ */
+static void arm_lifetime(struct ike_sa *sa)
+{
+	u64 life = 1000ull * sa->sa_conn->cn_conf.conn_ike_lifetime;
+
+	if (!life)
+		return;
+	timer_set(&sa->sa_core->core_timers, &sa->sa_timer,
+		  core_now(sa->sa_core) +
+		  (sa->sa_initiator ? core_jitter(life - life / 10) : life));
+}
+
+static void on_timer(void *arg)
+{
+	struct ike_sa *sa = arg;
+
+	switch (sa->sa_state) {
+	case IKE_CONNECTING:
+	case IKE_KEYED:
+		ike_sa_fail(sa, "the peer did not authenticate in time");
+		break;
+	case IKE_ESTABLISHED:
+		ike_sa_log(sa, CORE_INFO,
+			   "its lifetime ends: a new IKE SA shall replace it");
+		sa->sa_expired = true;
+		timer_set(&sa->sa_core->core_timers, &sa->sa_timer,
+			  core_now(sa->sa_core) + CONN_RETRY_LONGEST_MS);
+		conn_replace(sa->sa_conn, sa);
+		break;
+	case IKE_DELETING:
+	case IKE_CLOSED:
+		ike_sa_close(sa);
+		break;
+	case IKE_STATES:
+		break;
+	}
+}
+
+static bool same_identities(const struct ike_sa *a, const struct ike_sa *b)
+{
+	return conf_id_equal(&a->sa_id_local, &b->sa_id_local) &&
+		conf_id_equal(&a->sa_id_remote, &b->sa_id_remote);
+}
+
+/* Both sides began at once: two SAs that look alike, one begun by each. */
+static bool twins(const struct ike_sa *sa, const struct ike_sa *other)
+{
+	u64 now = core_now(sa->sa_core);
+
+	return other != sa && other->sa_state == IKE_ESTABLISHED &&
+		sa->sa_initiator != other->sa_initiator &&
+		!other->sa_expired && sa->sa_replaces != other &&
+		other->sa_replaces != sa &&
+		now - other->sa_established <= IKE_TWINS_MS &&
+		same_identities(sa, other);
+}
+
+/*
+ * The one with the lowest of the four nonces goes, and the side that began it
+ * deletes it. Both see the same nonces, so both come to the same end.
+ */
+static bool lower(const struct ike_sa *sa, const struct ike_sa *other)
+{
+	return nonce_pair_lower(&sa->sa_ni, &sa->sa_nr, &other->sa_ni,
+				&other->sa_nr);
+}
+
+bool ike_sa_loses(const struct ike_sa *sa)
+{
+	const struct ike_sa *other;
+
+	for (other = sa->sa_conn->cn_sas; other; other = other->sa_next_conn)
+		if (twins(sa, other) && lower(sa, other))
+			return true;
+	return false;
+}
+
+static void settle_twins(struct ike_sa *sa, struct ike_sa *other)
+{
+	struct ike_sa *loser = lower(sa, other) ? sa : other;
+
+	ike_sa_log(loser, CORE_INFO,
+		   "both sides began at once: IKE SA %u stays",
+		   (loser == sa ? other : sa)->sa_number);
+	if (loser->sa_initiator)
+		ike_sa_delete(loser);
+}
+
+/*
+ * Older SAs between the same two: gone if the peer says so, else asked whether
+ * they live. One of ours that has not come to IKE_AUTH is not needed: the peer
+ * knows nothing of it that it would keep.
+ */
+static void see_to_older(struct ike_sa *sa)
+{
+	struct ike_sa *other, *next;
+
+	for (other = sa->sa_conn->cn_sas; other; other = next) {
+		next = other->sa_next_conn;
+		if (other == sa)
+			continue;
+		if (other->sa_state == IKE_CONNECTING && other->sa_initiator &&
+		    !sa->sa_initiator) {
+			ike_sa_log(other, CORE_INFO,
+				   "the peer was faster with IKE SA %u",
+				   sa->sa_number);
+			ike_sa_close(other);
+			continue;
+		}
+		if (other->sa_state != IKE_ESTABLISHED ||
+		    !same_identities(sa, other))
+			continue;
+		if (sa->sa_initial_contact) {
+			ike_sa_log(other, CORE_INFO,
+				   "the peer has begun afresh");
+			ike_sa_close(other);
+		} else if (twins(sa, other)) {
+			settle_twins(sa, other);
+		} else if (!sa->sa_initiator) {
+			ike_sa_check(other);
+		}
+	}
+}
+
+void ike_sa_up(struct ike_sa *sa)
+{
+	char id[CONF_ID_STRLEN];
+
+	not_half_open(sa);
+	sa->sa_established = core_now(sa->sa_core);
+	ike_sa_wipe_init(sa);
+	ike_sa_set_state(sa, IKE_ESTABLISHED);
+	conf_id_print(&sa->sa_id_remote, id, sizeof(id));
+	conn_progress(sa->sa_conn, "identify", "peer is %s (PSK)", id);
+	timer_unset(&sa->sa_core->core_timers, &sa->sa_timer);
+	arm_lifetime(sa);
+	arm_liveness(sa, 0);
+	conn_sa_up(sa->sa_conn, sa);
+	see_to_older(sa);
+}
+
+void ike_sa_next(struct ike_sa *sa)
+{
+	struct exchange *ex = sa->sa_queue;
+
+	if (sa->sa_ours || !ex || sa->sa_dead)
+		return;
+	sa->sa_queue = ex->ex_next;
+	ex->ex_next = NULL;
+	sa->sa_ours = ex;
+	exchange_start(ex);
+}
+
+static void drop_queue(struct ike_sa *sa)
+{
+	while (sa->sa_queue)
+		exchange_drop(sa->sa_queue);
+}
+
+void ike_sa_delete(struct ike_sa *sa)
+{
+	if (sa->sa_state == IKE_DELETING || sa->sa_state == IKE_CLOSED)
+		return;
+	if (sa->sa_state == IKE_CONNECTING || sa->sa_state == IKE_KEYED) {
+		ike_sa_close(sa);
+		return;
+	}
+	ike_sa_set_state(sa, IKE_DELETING);
+	drop_queue(sa);
+	exchange_queue(sa, EX_IKE_DELETE);
+	ike_sa_next(sa);
+}
+
+static void children_down(struct ike_sa *sa)
+{
+	struct child *child, *next;
+
+	for (child = sa->sa_children; child; child = next) {
+		next = child->child_next;
+		child_down(child, false);
+	}
+}
+
+/* All that an SA does, except being found. */
+static void stop(struct ike_sa *sa)
+{
+	struct conn *conn = sa->sa_listed ? sa->sa_conn : NULL;
+
+	not_half_open(sa);
+	timer_unset(&sa->sa_core->core_timers, &sa->sa_liveness);
+	waiter_cancel(sa->sa_core, &sa->sa_waiter);
+	window_withdraw(sa);
+	drop_queue(sa);
+	if (sa->sa_ours)
+		exchange_drop(sa->sa_ours);
+	if (sa->sa_theirs)
+		exchange_drop(sa->sa_theirs);
+	children_down(sa);
+	ike_sa_assign(sa, NULL);
+	if (conn)
+		conn_sa_gone(conn, sa);
+}
+
+static void unlink_hash(struct ike_sa *sa)
+{
+	struct ike_sa **pos = sa_bucket(sa->sa_core, ike_sa_own_spi(sa));
+
+	while (*pos != sa)
+		pos = &(*pos)->sa_next;
+	*pos = sa->sa_next;
+	pos = init_bucket(sa->sa_core, sa->sa_init_hash);
+	while (*pos && *pos != sa)
+		pos = &(*pos)->sa_next_init;
+	if (*pos)
+		*pos = sa->sa_next_init;
+}
+
+void ike_sa_close(struct ike_sa *sa)
+{
+	if (sa->sa_dead)
+		return;
+	sa->sa_dead = true;
+	if (sa->sa_state != IKE_CLOSED)
+		ike_sa_set_state(sa, IKE_CLOSED);
+	stop(sa);
+	timer_unset(&sa->sa_core->core_timers, &sa->sa_timer);
+	unlink_hash(sa);
+	sa->sa_next = sa->sa_core->core_dead_sas;
+	sa->sa_core->core_dead_sas = sa;
+}
+
+void ike_sa_fail(struct ike_sa *sa, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(sa->sa_reason, sizeof(sa->sa_reason), format, args);
+	va_end(args);
+	ike_sa_log(sa, CORE_WARNING, "%s", sa->sa_reason);
+	ike_sa_close(sa);
+}
+
+void ike_sa_linger(struct ike_sa *sa)
+{
+	if (sa->sa_dead || sa->sa_state == IKE_CLOSED)
+		return;
+	ike_sa_set_state(sa, IKE_CLOSED);
+	stop(sa);
+	timer_set(&sa->sa_core->core_timers, &sa->sa_timer,
+		  core_now(sa->sa_core) + IKE_LINGER_MS);
+}
+
+bool nonce_make(struct nonce *nonce)
+{
+	nonce->nonce_len = 32;
+	return crypto_random(nonce->nonce_data, nonce->nonce_len);
+}
+
+void nonce_copy(struct nonce *nonce, const struct msg_blob *blob)
+{
+	nonce->nonce_len = blob->blob_len;
+	memcpy(nonce->nonce_data, blob->blob_data, blob->blob_len);
+}
+
+struct msg_blob nonce_blob(const struct nonce *nonce)
+{
+	return (struct msg_blob){ nonce->nonce_data, nonce->nonce_len };
+}
+
+static int nonce_cmp(const struct nonce *a, const struct nonce *b)
+{
+	size_t len = a->nonce_len < b->nonce_len ? a->nonce_len : b->nonce_len;
+	int diff = memcmp(a->nonce_data, b->nonce_data, len);
+
+	if (diff)
+		return diff;
+	return a->nonce_len < b->nonce_len ? -1 : a->nonce_len > b->nonce_len;
+}
+
+bool nonce_pair_lower(const struct nonce *a1, const struct nonce *a2,
+		      const struct nonce *b1, const struct nonce *b2)
+{
+	const struct nonce *a = nonce_cmp(a1, a2) < 0 ? a1 : a2;
+	const struct nonce *b = nonce_cmp(b1, b2) < 0 ? b1 : b2;
+
+	return nonce_cmp(a, b) < 0;
+}
