@@ -12,7 +12,7 @@
 
 static const char *config_path(void)
 {
-	return options.opt_config ?: CYGNET_SYSCONFDIR "/cygnet/cygnet.conf";
+	return options.opt_config ?: CONF_PATH_DEFAULT;
 }
 
 const char *control_dir(void)

@@ -17,8 +17,8 @@ enum exit_code {
 	EXIT_OK = 0,
 	EXIT_REFUSED = 1,	/* by the kernel, cygnetd or the peer */
 	EXIT_USAGE = 2,
-	EXIT_ABSENT = 3,	/* no module loaded, no cygnetd running */
-	EXIT_CONFIG = 4,	/* mistakes in the configuration */
+	EXIT_CONFIG = 3,	/* mistakes in the configuration */
+	EXIT_ABSENT = 4,	/* no module loaded, no cygnetd running */
 };
 
 struct options {

@@ -23,7 +23,10 @@
 #include "proposal.h"
 #include "ts.h"
 
-#define CONF_PATH_DEFAULT	"/etc/cygnet/cygnet.conf"
+#ifndef CYGNET_SYSCONFDIR
+#define CYGNET_SYSCONFDIR	"/etc"
+#endif
+#define CONF_PATH_DEFAULT	CYGNET_SYSCONFDIR "/cygnet/cygnet.conf"
 #define CONF_NAME_MAX		64	/* with the terminating zero */
 #define CONF_PATH_MAX		255
 #define CONF_ID_MAX		256
