@@ -667,11 +667,14 @@ void ike_sa_close(struct ike_sa *sa)
 
 void ike_sa_fail(struct ike_sa *sa, const char *format, ...)
 {
+	char reason[sizeof(sa->sa_reason)];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(sa->sa_reason, sizeof(sa->sa_reason), format, args);
+	vsnprintf(reason, sizeof(reason), format, args);
 	va_end(args);
+	/* The old reason may have been an argument. */
+	memcpy(sa->sa_reason, reason, sizeof(reason));
 	ike_sa_log(sa, CORE_WARNING, "%s", sa->sa_reason);
 	ike_sa_close(sa);
 }
