@@ -34,6 +34,8 @@ PACKET_OUTGOING, ETH_P_ALL = 4, 3
 GW4, WIRE4, GW6, WIRE6 = "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"
 IN4, FAR4, IN6, FAR6 = "10.1.0.1", "10.2.0.1", "fd01::1", "fd02::1"
 ESP = 50
+# Seconds that everything here gets to happen; the VM may be emulated.
+PATIENCE = 10 if os.environ.get("GUEST") == "debug" else 30
 # Counted besides the packet itself, which was authentic.
 AUTHENTIC = {"rx-padding", "rx-next-header", "rx-dummy", "rx-inner", "rx-ecn", "rx-no-policy",
              "rx-selector", "rx-device"}
@@ -49,7 +51,7 @@ def run(*command, check=True, **kwargs):
     return done.stdout
 
 
-def until(condition, what, seconds=30):
+def until(condition, what, seconds=PATIENCE):
     """Wait for condition to give something true, and give that."""
     end = time.monotonic() + seconds
     pause = 0.001
@@ -85,6 +87,10 @@ class Netns:
         if libc.setns(fd, CLONE_NEWNET):
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code))
+
+    def enter(self):
+        """For good."""
+        self._enter(self.fd)
 
     def __enter__(self):
         self.outside.append(os.open("/proc/thread-self/ns/net", os.O_RDONLY))
@@ -172,7 +178,7 @@ class Tap:
                 return packets
             packets.append(packet)
 
-    def take(self, count, seconds=30):
+    def take(self, count, seconds=PATIENCE):
         """The next count packets."""
         end = time.monotonic() + seconds
         packets = []
@@ -260,6 +266,7 @@ class Gateway:
             self.nl.do("sa-del", protocol=ESP, spi=s["spi"], dst=s["dst"])
         for p in self.nl.dump("port-get"):
             self.nl.do("port-del", port=p["port"])
+        until(lambda: self.nl.do("stats-get")["sas"] == 0, "the end of all SAs")
         self.wire.drain()
         self.inside.drain()
 
@@ -280,7 +287,7 @@ class Gateway:
         """Packets that reached other's SA, for good or ill."""
         return seen(self.state(other))
 
-    def feed(self, other, packets, seconds=60):
+    def feed(self, other, packets, seconds=2 * PATIENCE):
         """Put packets for other's SA on the wire and wait until it has them;
         (change of what it says, inner packets that came out)."""
         before = self.state(other)

@@ -13,6 +13,7 @@ Attribute names are those of the specification with _ for -, enumerations are
 given and returned by name, addresses as text.  A refusal raises Refused.
 """
 
+import ctypes
 import errno
 import functools
 import ipaddress
@@ -34,8 +35,10 @@ NLA_F_NESTED, NLA_TYPE_MASK = 0x8000, 0x3FFF
 GENL_ID_CTRL, CTRL_CMD_GETFAMILY = 0x10, 3
 CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME, CTRL_ATTR_MCAST_GROUPS = 1, 2, 7
 CTRL_ATTR_MCAST_GRP_NAME, CTRL_ATTR_MCAST_GRP_ID = 1, 2
+PATIENCE = 10 if os.environ.get("GUEST") == "debug" else 30
 INTS = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q"}
 ADDRESSES = {"src", "dst", "local-first", "local-last", "remote-first", "remote-last"}
+libc = ctypes.CDLL(None, use_errno=True)
 SPEC = os.path.join(os.path.dirname(__file__), "../../include/cygnet.yaml")
 
 
@@ -158,8 +161,9 @@ def spec():
 class Genl:
     """A socket of the family, in the network namespace that it was made in."""
 
-    def __init__(self, specification=None, timeout=30):
+    def __init__(self, specification=None, timeout=PATIENCE):
         self.spec = specification or spec()
+        self.netns = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
         self.sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
         self.sock.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
@@ -170,6 +174,7 @@ class Genl:
         self.family, self.groups = self._resolve()
 
     def close(self):
+        os.close(self.netns)
         self.sock.close()
 
     def __enter__(self):
@@ -177,6 +182,16 @@ class Genl:
 
     def __exit__(self, *_):
         self.close()
+
+    def sibling(self):
+        """Another socket in the same namespace, wherever we are now."""
+        here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        try:
+            libc.setns(self.netns, 0)
+            return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+        finally:
+            libc.setns(here, 0)
+            os.close(here)
 
     def _resolve(self):
         replies = self.request(GENL_ID_CTRL, CTRL_CMD_GETFAMILY,
@@ -248,15 +263,16 @@ class Genl:
         return [self.spec.decode(o["attribute-set"], r[4:]) for r in replies]
 
     def events(self):
+        """What is multicast from now on, in this socket's namespace."""
         return Events(self)
 
 
 class Events:
-    """What is multicast from now on, in the current namespace."""
+    """Events, in order."""
 
     def __init__(self, nl):
         self.spec, self.family = nl.spec, nl.family
-        self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+        self.sock = nl.sibling()
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self.sock.bind((0, 0))
         self.sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, nl.groups["events"])
@@ -283,7 +299,7 @@ class Events:
                 self.pending.append((op["name"],
                                      self.spec.decode(op["attribute-set"], body[4:])))
 
-    def next(self, name, seconds=30, **wanted):
+    def next(self, name, seconds=PATIENCE, **wanted):
         """The next event of that name and with these values; drops earlier ones."""
         end = time.monotonic() + seconds
         while True:

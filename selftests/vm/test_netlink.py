@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The netlink family: what it takes, what it refuses and how, what it says."""
 
-import ctypes
 import errno
 import os
 import socket
@@ -84,8 +83,8 @@ class TestSaNew:
         assert refusal.value.errno in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOENT)
         assert refusal.value.message
 
-    @pytest.mark.parametrize("name", ("direction", "protocol", "spi", "src", "dst", "policy",
-                                      "encr", "encr_key"))
+    @pytest.mark.parametrize("name", ("direction", "spi", "src", "dst", "policy", "encr",
+                                      "encr_key"))
     def test_missing(self, net, name):
         refused(errno.EINVAL, net.nl.do, "sa-new", **sa(**{name: None}))
 
@@ -93,22 +92,28 @@ class TestSaNew:
         dict(src=b""), dict(src=b"123"), dict(src=b"12345"), dict(dst=bytes(15)),
         dict(dst=bytes(17)), dict(src=WIRE6), dict(dst=GW6), dict(dst="0.0.0.0"),
         dict(dst="224.0.0.1"), dict(dst="255.255.255.255"), dict(src=WIRE6, dst="::"),
-        dict(src=WIRE6, dst="ff02::1"), dict(protocol=17), dict(protocol=0),
+        dict(src=WIRE6, dst="ff02::1"),
         dict(encap_sport=4500), dict(encap_dport=4500), dict(encap_sport=0, encap_dport=4500),
         dict(integ=12), dict(integ_key=bytes(32)),
-        dict(sequence=1 << 32), dict(sequence=(1 << 64) - 1, esn=False),
-        dict(direction="out", src=GW4, dst=WIRE4, sequence=1 << 32),
         dict(direction="out", src=GW4, dst=WIRE4, replay_window=64),
     ), ids=str)
     def test_makes_no_sense(self, net, changes):
         refused(errno.EINVAL, net.nl.do, "sa-new", **sa(**changes))
         assert net.nl.dump("sa-get") == []
 
+    def test_sequence_range(self, net):
+        """Numbers beyond 32 bits are for ESN."""
+        for direction in ("in", "out"):
+            for sequence in (1 << 32, (1 << 64) - 1):
+                refused(errno.EINVAL, net.nl.do, "sa-new",
+                        **sa(direction=direction, sequence=sequence))
+        net.nl.do("sa-new", **sa(sequence=1 << 32, esn=True))
+
     def test_only_what_is_there(self, net):
-        for changes in (dict(mode="transport"), dict(protocol=51)):
-            with pytest.raises(Refused) as refusal:
-                net.nl.do("sa-new", **sa(**changes))
-            assert refusal.value.message
+        refused(errno.EOPNOTSUPP, net.nl.do, "sa-new", **sa(mode="transport"))
+        refused(errno.EOPNOTSUPP, net.nl.do, "sa-new", **sa(protocol=51))
+        for protocol in (17, 0):
+            refused(errno.EINVAL, net.nl.do, "sa-new", **sa(protocol=protocol))
         refused(errno.ENOENT, net.nl.do, "sa-new", **sa(policy=2))
 
     @pytest.mark.parametrize("window", (0, 1, 31, 4097, 1 << 31, (1 << 32) - 1))
@@ -280,7 +285,7 @@ class TestPolicy:
         with pytest.raises(Refused) as refusal:
             net.nl.do("policy-set", **dict(good, **changes))
         assert refusal.value.errno in (errno.EINVAL, errno.E2BIG, errno.ENODEV, errno.EOPNOTSUPP,
-                                       errno.ERANGE)
+                                       errno.ERANGE, errno.EPROTONOSUPPORT)
         assert refusal.value.message or refusal.value.missing
         assert net.nl.dump("policy-get") == []
 
@@ -415,13 +420,13 @@ class TestEvents:
 
         with net.nl.events() as events:
             carry(1, 2)
-            assert events.drain() == []
+            assert expired(events) == []
             carry(3, 1)
             event = events.next("expire-ntf")
             assert event == dict(direction=direction, protocol=ESP, spi=other.spi, dst=other.dst,
                                  policy=1, expiry="soft")
             carry(4, 1)
-            assert events.drain() == []
+            assert expired(events) == []
             carry(5, 1)
             assert events.next("expire-ntf")["expiry"] == "hard"
             if direction == "in":
@@ -430,7 +435,7 @@ class TestEvents:
             else:
                 with net.drop("tx-sa-dead", 2):
                     net.transmit([inner] * 2)
-            assert [e for e in events.drain() if e[0] == "expire-ntf"] == []
+            assert expired(events) == []
         assert net.wire.drain() == []
         assert net.state(other)["packets"] == 5
 
@@ -460,7 +465,7 @@ class TestEvents:
         with net.nl.events() as events:
             net.feed(other, [good[:-1] + bytes([good[-1] ^ 1])] * 10)
             net.feed(other, [good] * 10)
-            assert events.drain() == []
+            assert expired(events) == []
         assert net.state(other)["packets"] == 1
 
     def test_every_change_is_told(self, net):
@@ -473,6 +478,12 @@ class TestEvents:
             net.nl.do("policy-del", id=4)
             until(lambda: {"sa-del-ntf", "policy-del-ntf"} <=
                   {name for name, _ in collected(events)}, "deletions told")
+
+
+def expired(events):
+    """Expiry events so far; what is delivered here is answered by ICMP, which
+    may raise an acquire."""
+    return [e for e in events.drain() if e[0] == "expire-ntf"]
 
 
 def collected(events):
@@ -570,7 +581,7 @@ class TestRights:
         its own, has all capabilities there, and still may not."""
         def work():
             if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET):
-                return "unshare: errno %d" % ctypes.get_errno()
+                return "no namespace"
             for name, line in (("setgroups", "deny"), ("uid_map", "0 0 1"), ("gid_map", "0 0 1")):
                 with open("/proc/self/" + name, "w", encoding="ascii") as f:
                     f.write(line)
@@ -583,7 +594,10 @@ class TestRights:
                     return error
             found = self.try_everything(1)
             return "refused" if set(found.values()) == {errno.EPERM} else found
-        assert self.child(work) == "refused"
+        answer = self.child(work)
+        if answer == "no namespace" and os.environ["GUEST"] == "debug":
+            pytest.skip("a root changed by chroot may not make user namespaces")
+        assert answer == "refused"
 
     def test_unprivileged(self, net):
         net.policy()
@@ -591,11 +605,11 @@ class TestRights:
         net.nl.do("port-add", port=4500)
 
         def work():
-            with net.gw:
-                os.setgroups([])
-                os.setgid(65534)
-                os.setuid(65534)
-                found = self.try_everything(net.ifindex)
+            net.gw.enter()
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            found = self.try_everything(net.ifindex)
             return "refused" if set(found.values()) == {errno.EPERM} else found
         assert self.child(work) == "refused"
         assert len(net.nl.dump("sa-get")) == len(net.nl.dump("policy-get")) == 1

@@ -24,10 +24,10 @@ SILENT = {errno.EOPNOTSUPP, errno.EPERM}
 
 # What an operation cannot do without.
 REQUIRED = {
-    "sa-new": ["direction", "protocol", "spi", "src", "dst", "policy", "encr", "encr-key"],
-    "sa-del": ["protocol", "spi", "dst"],
-    "sa-get": ["protocol", "spi", "dst"],
-    "sa-alloc-spi": ["protocol", "dst"],
+    "sa-new": ["direction", "spi", "src", "dst", "policy", "encr", "encr-key"],
+    "sa-del": ["spi", "dst"],
+    "sa-get": ["spi", "dst"],
+    "sa-alloc-spi": ["dst"],
     "policy-set": ["ifindex", "action"],
     "policy-del": ["id"],
     "policy-get": ["id"],
