@@ -12,7 +12,7 @@ import tempfile
 import pytest
 
 import world as stage
-from daemons import TREE, Charon, Cygnetd
+from daemons import TREE, Charon, Cygnetd, until
 from esp import EspEnd
 
 # name of a cygnet connection and of strongSwan's: "net"
@@ -26,7 +26,7 @@ connection net {
     protect = %(protect)s
     ike = %(ike)s
     esp = %(esp)s
-    encapsulation = udp
+    encapsulation = %(encapsulation)s
     %(more)s
 }
 """
@@ -101,9 +101,10 @@ class Pair:
 
     def start_us(self, left=stage.LEFT, right=stage.RIGHT,
                  protect="10.1.0.0/16 <-> 10.2.0.0/16",
-                 ike="aes256gcm-sha256-x25519", esp="aes256gcm", more="", **kwargs):
+                 ike="aes256gcm-sha256-x25519", esp="aes256gcm", encapsulation="udp",
+                 more="", **kwargs):
         conf = CONNECTION % {"left": left, "right": right, "protect": protect, "ike": ike,
-                             "esp": esp, "more": more}
+                             "esp": esp, "encapsulation": encapsulation, "more": more}
         self.us = Cygnetd(self.world.left, self._subfolder("us"), self.program, conf,
                           esp=self.esp, **kwargs)
         return self.us
@@ -129,9 +130,10 @@ class Pair:
         self.pings()
 
     def pings(self, count=1, **kwargs):
-        before = self.esp.current.packets if self.esp.current else None
+        assert until(lambda: self.esp.current), "no outbound SA"
+        before = self.esp.sealed, self.esp.opened
         assert self.world.ping(count=count, **kwargs)
-        assert before is not None and self.esp.current, "no SA, so how did it get through?"
+        assert self.esp.sealed - before[0] >= count and self.esp.opened - before[1] >= count
 
     def stop(self, failed):
         if self.us:

@@ -50,6 +50,7 @@ class EspEnd(threading.Thread):
         super().__init__(daemon=True)
         self.namespace, self.device = namespace, device
         self.inbound, self.outbound, self.current = {}, {}, None
+        self.sealed = self.opened = 0
         self.lost = 0       # inbound packets of unknown SPI or wrong ICV
         self.ready = threading.Event()
         self.stopping, self._stopped = os.pipe()
@@ -89,7 +90,7 @@ class EspEnd(threading.Thread):
                                                 IFF_TUN | IFF_NO_PI))
         self.namespace.ip("link set %s up mtu 1400" % self.device,
                           "route add 10.2.0.0/16 dev %s src 10.1.0.1" % self.device,
-                          "-6 route add fd02::/64 dev %s src fd01::1" % self.device)
+                          "route add fd02::/64 dev %s src fd01::1" % self.device)
         return tun
 
     def run(self):
@@ -119,6 +120,7 @@ class EspEnd(threading.Thread):
         if not sa:
             return      # fail closed, as the module does
         esp = sa.seal(inner)
+        self.sealed += 1
         address, port = sa.remote
         datagram = struct.pack("!HHHH", NATT, port, 8 + len(esp), 0) + esp
         (raw6 if ":" in address else raw4).sendto(datagram, (address, 0))
@@ -131,5 +133,6 @@ class EspEnd(threading.Thread):
         sa = self.inbound.get(struct.unpack("!I", esp[:4])[0])
         try:
             os.write(tun, sa.open(esp))
+            self.opened += 1
         except (AttributeError, InvalidTag):
             self.lost += 1

@@ -12,9 +12,11 @@ A tripwire in the router drops and counts every packet with an inner address:
 a ping that gets through has been through a tunnel.
 """
 
+import concurrent.futures
 import ctypes
 import json
 import os
+import signal
 import subprocess
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -35,6 +37,20 @@ def run(command, check=True, **kwargs):
         raise RuntimeError("%s: exit %d\n%s%s" % (command, done.returncode, done.stdout,
                                                   done.stderr))
     return done.stdout if check else done
+
+
+def alive(pid):
+    return os.path.exists("/proc/%d" % pid)
+
+
+def kill(pid):
+    os.kill(pid, signal.SIGKILL)
+
+
+def in_thread(function, *args):
+    """Runs it on a thread, which may enter a namespace without taking us along."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *args).result()
 
 
 class Namespace:
@@ -82,10 +98,11 @@ class World:
         host.ip("addr add 10.9.%d.1/24 dev eth0" % number,
                 "addr add fd09:%d::1/64 dev eth0 nodad" % number,
                 "addr add 10.%d.0.1/32 dev lo" % number,
+                "addr add 10.%d.0.1/32 dev lo" % (number + 4),
                 "addr add fd0%d::1/128 dev lo" % number,
                 "link set eth0 up",
                 "route add default via 10.9.%d.254" % number,
-                "-6 route add default via fd09:%d::fe" % number)
+                "route add default via fd09:%d::fe" % number)
 
     def reset(self):
         """Neither NAT nor loss, and the tripwire at zero."""
