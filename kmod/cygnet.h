@@ -423,6 +423,7 @@ enum cygnet_drop cyg_input_deliver(struct cyg_sa *sa, struct sk_buff *skb,
 int cyg_ipaddr_open(struct cyg_net *cn);
 void cyg_ipaddr_close(struct cyg_net *cn);
 u32 cyg_ipaddr_header_len(u8 family);
+bool cyg_ipaddr_is_host(const struct cyg_addr *addr, u8 family);
 void cyg_ipaddr_outer(const struct sk_buff *skb, u8 family,
 		      struct cyg_addr *dst, u8 *dsfield);
 bool cyg_ipaddr_xfrm_holds(struct net *net, u32 mark, const struct cyg_addr *dst,

@@ -77,6 +77,23 @@ u32 cyg_ipaddr_header_len(u8 family)
 }
 
 /**
+ * cyg_ipaddr_is_host - can one host have that address?
+ * @addr: address
+ * @family: 4 or 6
+ */
+bool cyg_ipaddr_is_host(const struct cyg_addr *addr, u8 family)
+{
+	int type;
+
+	if (family == 4)
+		return !ipv4_is_multicast(addr->w[0]) &&
+		       !ipv4_is_lbcast(addr->w[0]) &&
+		       !ipv4_is_zeronet(addr->w[0]);
+	type = ipv6_addr_type((const struct in6_addr *)addr);
+	return type != IPV6_ADDR_ANY && !(type & IPV6_ADDR_MULTICAST);
+}
+
+/**
  * cyg_ipaddr_outer - what the outer header of a received packet says
  * @skb: with its network header set
  * @family: 4 or 6

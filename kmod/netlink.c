@@ -55,17 +55,30 @@ struct sa_name {
 	struct cyg_addr dst;
 };
 
-static int get_protocol(struct genl_info *info, u32 type, u8 *protocol)
+static int check_protocol(struct genl_info *info, u32 type, u8 protocol)
 {
-	if (info->attrs[type])
-		*protocol = nla_get_u8(info->attrs[type]);
-	else
-		*protocol = IPPROTO_ESP;
-	if (*protocol == IPPROTO_AH)
-		return refuse(info, type, -EPROTONOSUPPORT,
-			      "AH is not supported, only ESP (50)");
-	if (*protocol != IPPROTO_ESP)
-		return refuse(info, type, -EPROTONOSUPPORT, "protocol must be ESP (50)");
+	if (protocol == IPPROTO_AH)
+		return refuse(info, type, -EOPNOTSUPP,
+			      "AH (51) is not supported, only ESP (50)");
+	if (protocol != IPPROTO_ESP)
+		return refuse(info, type, -EINVAL, "protocol must be ESP (50)");
+	return 0;
+}
+
+/* The address of one host. */
+static int get_endpoint(struct genl_info *info, u32 type, struct cyg_addr *addr,
+			u8 *family)
+{
+	int err;
+
+	err = need(info, type, type == CYGNET_A_SA_DST ? "destination address is missing" :
+							 "source address is missing");
+	if (err)
+		return err;
+	if (!get_addr(info->attrs[type], addr, family))
+		return refuse(info, type, -EINVAL, "address must have 4 or 16 bytes");
+	if (!cyg_ipaddr_is_host(addr, *family))
+		return refuse(info, type, -EINVAL, "not the address of a host");
 	return 0;
 }
 
@@ -73,16 +86,11 @@ static int get_dst(struct genl_info *info, struct sa_name *name)
 {
 	int err;
 
-	err = get_protocol(info, CYGNET_A_SA_PROTOCOL, &name->protocol);
+	err = need(info, CYGNET_A_SA_PROTOCOL, "protocol is missing");
 	if (err)
 		return err;
-	err = need(info, CYGNET_A_SA_DST, "destination address is missing");
-	if (err)
-		return err;
-	if (!get_addr(info->attrs[CYGNET_A_SA_DST], &name->dst, &name->family))
-		return refuse(info, CYGNET_A_SA_DST, -EINVAL,
-			      "address must have 4 or 16 bytes");
-	return 0;
+	name->protocol = nla_get_u8(info->attrs[CYGNET_A_SA_PROTOCOL]);
+	return get_endpoint(info, CYGNET_A_SA_DST, &name->dst, &name->family);
 }
 
 static int get_name(struct genl_info *info, struct sa_name *name)
@@ -109,18 +117,17 @@ static int get_outer(struct genl_info *info, struct cyg_sa_config *config)
 	int err;
 
 	err = get_name(info, &name);
+	if (!err)
+		err = check_protocol(info, CYGNET_A_SA_PROTOCOL, name.protocol);
 	if (err)
 		return err;
 	config->key.protocol = name.protocol;
 	config->key.spi = name.spi;
 	config->dst = name.dst;
 	config->family = name.family;
-	err = need(info, CYGNET_A_SA_SRC, "source address is missing");
+	err = get_endpoint(info, CYGNET_A_SA_SRC, &config->src, &family);
 	if (err)
 		return err;
-	if (!get_addr(info->attrs[CYGNET_A_SA_SRC], &config->src, &family))
-		return refuse(info, CYGNET_A_SA_SRC, -EINVAL,
-			      "address must have 4 or 16 bytes");
 	if (family != config->family)
 		return refuse(info, CYGNET_A_SA_SRC, -EINVAL,
 			      "source and destination must be of one family");
@@ -222,7 +229,7 @@ static int get_sequence(struct genl_info *info, struct cyg_sa_config *config)
 	if (attrs[CYGNET_A_SA_SEQUENCE])
 		config->sequence = nla_get_u64(attrs[CYGNET_A_SA_SEQUENCE]);
 	if (!config->esn && config->sequence > U32_MAX)
-		return refuse(info, CYGNET_A_SA_SEQUENCE, -ERANGE,
+		return refuse(info, CYGNET_A_SA_SEQUENCE, -EINVAL,
 			      "beyond 32 bits without extended sequence numbers");
 	return 0;
 }
@@ -596,7 +603,7 @@ static int check_place(struct genl_info *info, struct cyg_net *cn,
 			      "an SA of that protocol, SPI and destination exists");
 	if (cyg_ipaddr_xfrm_holds(cn->net, 0, &config->dst, config->key.spi,
 				  config->key.protocol, config->family))
-		return refuse(info, CYGNET_A_SA_SPI, -EADDRINUSE,
+		return refuse(info, CYGNET_A_SA_SPI, -EEXIST,
 			      "kernel xfrm has an SA of that protocol, SPI and destination");
 	return 0;
 }
@@ -756,6 +763,8 @@ int cygnet_nl_sa_alloc_spi_doit(struct sk_buff *skb, struct genl_info *info)
 
 	err = get_dst(info, &name);
 	if (!err)
+		err = check_protocol(info, CYGNET_A_SA_PROTOCOL, name.protocol);
+	if (!err)
 		err = get_spi_range(info, &min, &max);
 	if (err)
 		return err;
@@ -895,8 +904,11 @@ static int check_policy(struct genl_info *info, u8 *protocol)
 	err = need(info, CYGNET_A_POLICY_IFINDEX, "device is missing");
 	if (!err)
 		err = need(info, CYGNET_A_POLICY_ACTION, "action is missing");
-	if (!err)
-		err = get_protocol(info, CYGNET_A_POLICY_PROTOCOL, protocol);
+	*protocol = IPPROTO_ESP;
+	if (!err && attrs[CYGNET_A_POLICY_PROTOCOL]) {
+		*protocol = nla_get_u8(attrs[CYGNET_A_POLICY_PROTOCOL]);
+		err = check_protocol(info, CYGNET_A_POLICY_PROTOCOL, *protocol);
+	}
 	if (err)
 		return err;
 	if (nla_get_u32(attrs[CYGNET_A_POLICY_ACTION]) == CYGNET_ACTION_BYPASS)

@@ -444,20 +444,12 @@ int cyg_sadb_add(struct cyg_sa *sa, struct cyg_policy *policy)
 	return 0;
 }
 
-/* The newest that is left: at a rekey collision, the twin that lost goes. */
-static struct cyg_sa *newest_outbound(struct cyg_policy *policy)
-{
-	struct cyg_sa *sa;
-
-	list_for_each_entry_reverse(sa, &policy->sas, policy_node)
-		if (sa->key.direction == CYGNET_DIRECTION_OUT && !READ_ONCE(sa->dead))
-			return sa;
-	return NULL;
-}
-
 /**
  * cyg_sadb_del - take an SA out of service
  * @sa: freed once the packets inside crypto are out
+ *
+ * A policy without its current SA has none, even if an older one is there:
+ * the peer may have forgotten that.
  *
  * Call with the namespace locked. Who can still hold the SA: readers of the
  * hash and of policy->sa under RCU, who find it dead or its ref killed, and
@@ -474,7 +466,7 @@ void cyg_sadb_del(struct cyg_sa *sa)
 	list_del(&sa->node);
 	list_del(&sa->policy_node);
 	if (rcu_access_pointer(policy->sa) == sa)
-		rcu_assign_pointer(policy->sa, newest_outbound(policy));
+		RCU_INIT_POINTER(policy->sa, NULL);
 	spin_lock_bh(&sa->lock);
 	WRITE_ONCE(sa->dead, true);
 	spin_unlock_bh(&sa->lock);

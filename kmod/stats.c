@@ -38,10 +38,10 @@ void cyg_stats_report(void)
 	int sa = atomic_read(&alive[CYG_KIND_SA]);
 
 	if (WARN_ON(net || device || policy || sa))
-		pr_err("unloaded, leaked: %d namespaces, %d devices, %d policies, %d SAs\n",
+		pr_err("unloaded, leaked %d namespaces, %d devices, %d policies, %d SAs\n",
 		       net, device, policy, sa);
 	else
-		pr_info("unloaded, leaked nothing\n");
+		pr_info("unloaded, nothing left behind\n");
 }
 
 /**
