@@ -165,7 +165,7 @@ static void read_extack(struct talk *talk, const struct nlmsghdr *nlh,
 		read_place(talk, attrs);
 }
 
-static int fail(struct nl_error *err, int number, const char *text)
+static int set_error(struct nl_error *err, int number, const char *text)
 {
 	memset(err, 0, sizeof(*err));
 	err->err_errno = number;
@@ -181,7 +181,7 @@ static int read_verdict(struct talk *talk, const struct nlmsghdr *nlh)
 	size_t skip = sizeof(*verdict);
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*verdict))
-		return fail(talk->talk_err, EBADMSG, "short acknowledgment");
+		return set_error(talk->talk_err, EBADMSG, "short acknowledgment");
 	if (!verdict->error)
 		return 0;
 	talk->talk_err->err_errno = -verdict->error;
@@ -211,8 +211,8 @@ static void hear_message(struct talk *talk, const struct nlmsghdr *nlh)
 	if (nlh->nlmsg_seq != talk->talk_request->nlmsg_seq)
 		return;
 	if (nlh->nlmsg_flags & NLM_F_DUMP_INTR && !talk->talk_result)
-		talk->talk_result = fail(talk->talk_err, EINTR,
-					 "changed while it was being listed");
+		talk->talk_result = set_error(talk->talk_err, EINTR,
+					      "changed while it was being listed");
 	switch (nlh->nlmsg_type) {
 	case NLMSG_NOOP:
 		return;
@@ -229,7 +229,7 @@ static void hear_message(struct talk *talk, const struct nlmsghdr *nlh)
 			return;
 		result = talk->talk_cb(nlh, talk->talk_arg);
 		if (result)
-			fail(talk->talk_err, -result, "");
+			set_error(talk->talk_err, -result, "");
 	}
 	if (!talk->talk_result)
 		talk->talk_result = result;
@@ -247,8 +247,8 @@ static int hear(struct nl *nl, struct talk *talk)
 		if (received < 0 && errno == EINTR)
 			continue;
 		if (received < 0)
-			return fail(talk->talk_err, errno,
-				    "cannot read the kernel's answer");
+			return set_error(talk->talk_err, errno,
+					 "cannot read the kernel's answer");
 		nlh = (const void *)nl->nl_reply;
 		for (len = received; mnl_nlmsg_ok(nlh, len);
 		     nlh = mnl_nlmsg_next(nlh, &len))
@@ -271,7 +271,7 @@ int nl_talk(struct nl *nl, struct nlmsghdr *nlh, nl_cb *cb, void *arg,
 
 	memset(err, 0, sizeof(*err));
 	if (mnl_socket_sendto(nl->nl_socket, nlh, nlh->nlmsg_len) < 0)
-		result = fail(err, errno, "cannot ask the kernel");
+		result = set_error(err, errno, "cannot ask the kernel");
 	else
 		result = hear(nl, &talk);
 	explicit_bzero(nl->nl_buf, NL_REQUEST_MAX);
@@ -357,7 +357,7 @@ static int open_socket(struct nl *nl, int bus, struct nl_error *err)
 				  sizeof(on)) < 0 ||
 	    mnl_socket_setsockopt(nl->nl_socket, NETLINK_CAP_ACK, &on,
 				  sizeof(on)) < 0) {
-		result = fail(err, errno, "cannot open a netlink socket");
+		result = set_error(err, errno, "cannot open a netlink socket");
 		nl_close(nl);
 		return result;
 	}
@@ -425,7 +425,7 @@ int nl_subscribe(struct nl *nl, struct nl_error *err)
 {
 	if (mnl_socket_setsockopt(nl->nl_socket, NETLINK_ADD_MEMBERSHIP,
 				  &nl->nl_group, sizeof(nl->nl_group)) < 0)
-		return fail(err, errno, "cannot join the kernel's events");
+		return set_error(err, errno, "cannot join the kernel's events");
 	return 0;
 }
 
