@@ -63,7 +63,7 @@ static bool is_ours(struct cyg_net *cn, struct sk_buff *skb,
 	for (at = 0; at < d->len; at += d->size) {
 		if (skb_copy_bits(skb, d->offset + at, &spi, sizeof(spi)))
 			return false;
-		if (spi == last)
+		if (spi && spi == last)
 			continue;
 		if (!spi || !cyg_input_claims(cn, skb, spi, dst, family))
 			return false;
