@@ -153,14 +153,20 @@ class Tap:
         self.frame = {4: macs + b"\x08\x00", 6: macs + b"\x86\xdd"}
 
     def send(self, packets):
+        """Packets as they are; what is no IP goes as IPv4."""
         for packet in packets:
-            self.sock.send(self.frame.get(packet[0] >> 4, b"") + packet)
+            self.sock.send(self.frame.get(packet[0] >> 4, self.frame[4]) + packet)
 
     def read(self):
         """The next IP packet that is here already, or None; neighbours and
         multicast groups being looked for do not count."""
         while select.select([self.sock], [], [], 0)[0]:
-            data, address = self.sock.recvfrom(1 << 17)
+            try:
+                data, address = self.sock.recvfrom(1 << 17)
+            except OSError as error:
+                if error.errno == errno.ENETDOWN:   # told once
+                    continue
+                raise
             packet = data[self.header:]
             if (address[2] == PACKET_OUTGOING) != self.outgoing or \
                     address[1] not in (0x800, 0x86DD) or \

@@ -406,7 +406,7 @@ class TestRefusing:
             ("rx-inner", dict(plain=inner[:18] + b"\0\x04")),
             ("rx-inner", dict(plain=inner[:30] + b"\0\x04")),           # cut short
             ("rx-inner", dict(plain=b"\x44" + inner[1:] + b"\0\x04")),  # header of 16 bytes
-            ("rx-inner", dict(plain=b"\x4f" + inner[1:] + b"\0\x04")),  # of 60
+            ("rx-inner", dict(plain=b"\x4f" + inbound(10)[1:] + b"\0\x04")),  # of 60
             ("rx-inner", dict(plain=inner[:2] + b"\0\x10" + inner[4:] + b"\0\x04")),
             ("rx-inner", dict(plain=b"\x60" + bytes(37) + b"\0\x04")),
             ("rx-inner", dict(plain=inbound(34, 6)[:38] + b"\0\x29")),

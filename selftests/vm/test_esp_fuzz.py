@@ -137,7 +137,8 @@ def test_mutated_packets(net):
             _, out = net.feed(sa, [sa.seal(mutator.inner[0], TOP + 1000)])
             assert out == [mutator.inner[0]]
             before = snapshot(net, sas)
-        assert events.drain() == []
+        # Those four were answered: nobody holds the port.
+        assert {name for name, _ in events.drain()} <= {"acquire-ntf"}
     until(lambda: net.nl.do("stats-get").get("crypto_pending", 0) == 0, "crypto idle")
     assert snapshot(net, sas) == before
 
