@@ -27,7 +27,7 @@ static void test_escape(void **state)
 	assert_escaped("plain text", 10, 64, "plain text");
 	assert_escaped("", 0, 1, "");
 	assert_escaped("\x1b[31m\n\0\xff\\", 9, 64,
-		       "\\x1b[31m\\x0a\\x00\\xff\\x5c");
+		       "\\x1b[31m\\x0a\\x00\\xff\\");
 	assert_escaped("0123456789", 10, 11, "0123456789");
 	assert_escaped("0123456789", 10, 10, "012345...");
 	assert_escaped("01234\x01", 6, 9, "01234...");

@@ -21,10 +21,11 @@ static void print_line(const json_t *line, void *arg)
 	}
 	if (step)
 		printf("%s%-9s%s ", bold(), safe_text(step, word), plain());
-	printf("%s", safe_text(json_get_string(line, "text", ""), text));
-	if (ms != ~0ULL)
-		printf("  %llu ms", ms);
-	printf("\n");
+	safe_text(json_get_string(line, "text", ""), text);
+	if (ms == ~0ULL)
+		printf("%s\n", text);
+	else
+		printf("%-56s %5llu ms\n", text, ms);
 	fflush(stdout);
 }
 
@@ -162,6 +163,9 @@ void print_connections(const json_t *status)
 	const json_t *conn;
 	size_t i;
 
-	json_array_foreach(json_object_get(status, "connections"), i, conn)
+	json_array_foreach(json_object_get(status, "connections"), i, conn) {
+		if (i)
+			printf("\n");
 		print_connection(conn);
+	}
 }

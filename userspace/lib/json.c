@@ -8,7 +8,7 @@
 /* How the byte is written; returns the length of that. */
 static size_t escape_byte(char out[8], unsigned char byte)
 {
-	if (byte >= 0x20 && byte < 0x7f && byte != '\\') {
+	if (byte >= 0x20 && byte < 0x7f) {
 		out[0] = byte;
 		out[1] = '\0';
 		return 1;

@@ -12,8 +12,8 @@
 #include "addr.h"
 
 /*
- * Printable ASCII as it is, everything else (and the backslash) as \xNN; cut
- * off with "..." where size ends. Never longer than 4 * len + 1.
+ * Printable ASCII as it is, everything else as \xNN; cut off with "..." where
+ * size ends. Never longer than 4 * len + 1; doing it twice changes nothing.
  */
 const char *text_escape(const void *text, size_t len, char *buf, size_t size);
 
