@@ -28,11 +28,11 @@ static unsigned int min(unsigned int a, unsigned int b)
 /* Changes, insertions, deletions, swaps; both shorter than WORD_MAX. */
 static unsigned int edit_distance(const char *a, const char *b)
 {
+	size_t i, j, alen = strlen(a), blen = strlen(b);
 	unsigned char d[WORD_MAX][WORD_MAX];
-	size_t i, j;
 
-	for (i = 0; i <= strlen(a); i++) {
-		for (j = 0; j <= strlen(b); j++) {
+	for (i = 0; i <= alen; i++) {
+		for (j = 0; j <= blen; j++) {
 			d[i][j] = i ?: j;
 			if (!i || !j)
 				continue;
@@ -43,7 +43,7 @@ static unsigned int edit_distance(const char *a, const char *b)
 				d[i][j] = min(d[i][j], d[i - 2][j - 2] + 1);
 		}
 	}
-	return d[i - 1][j - 1];
+	return d[alen][blen];
 }
 
 void suggest(struct suggestion *suggestion, const char *word,
