@@ -39,6 +39,8 @@ help:
 	@echo 'make check-vm       the module in a VM with Debian'\''s kernel KERNEL=6.1'
 	@echo 'make check-debug    the same tests in a kernel with KASAN, lockdep, kmemleak'
 	@echo '     T=replay       ... only the tests of that name'
+	@echo 'make bench          what a packet costs, beside WireGuard and xfrm; see selftests/bench'
+	@echo '     ROW=tcp-h2h    ... only that row'
 	@echo 'make lint           checkpatch, sparse, shellcheck, flake8'
 	@echo
 	@echo 'make clean          remove build/'
@@ -96,6 +98,9 @@ check-unit check-ike check-vm check-debug: check-%:
 demo:
 	@selftests/demo
 
+bench:
+	$(MAKE) -C selftests/bench
+
 lint:
 	@selftests/lint
 
@@ -106,4 +111,4 @@ clean-cache:
 	selftests/cache clean
 
 .PHONY: all help module module-vm module-debug userspace install check \
-	check-unit check-ike check-vm check-debug demo lint clean clean-cache
+	check-unit check-ike check-vm check-debug demo bench lint clean clean-cache
