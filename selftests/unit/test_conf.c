@@ -157,6 +157,62 @@ static void test_values_read_back(void **state)
 	conf_free(again);
 }
 
+static void test_values_in_words(void **state)
+{
+	static const struct {
+		const char *setting;
+		enum conf_conn_key key;
+		const char *printed;
+	} cases[] = {
+		{ "rekey = 5400s", CONF_REKEY, "90m" },
+		{ "rekey = 61", CONF_REKEY, "61s" },
+		{ "rekey = 0h60m", CONF_REKEY, "1h" },
+		{ "rekey = off", CONF_REKEY, "off" },
+		{ "rekey-bytes = 1024M", CONF_REKEY_BYTES, "1G" },
+		{ "rekey-bytes = 65537", CONF_REKEY_BYTES, "65537" },
+		{ "mtu = 1400", CONF_MTU, "1400" },
+		{ "mtu = auto", CONF_MTU, "auto" },
+		{ "device = cyg3", CONF_DEVICE, "cyg3" },
+		{ "device = auto", CONF_DEVICE, "auto" },
+		{ "local = 192.0.2.9", CONF_LOCAL, "192.0.2.9" },
+		{ "remote-id = a@b", CONF_REMOTE_ID, "a@b" },
+		{ "start = trap", CONF_START, "trap" },
+		{ "esn = no", CONF_ESN, "no" },
+		{ "esp = aes128gcm-noesn", CONF_ESP, "aes128gcm-noesn" },
+		{ "esp = aes128gcm, aes256gcm", CONF_ESP,
+		  "aes128gcm-esn-noesn, aes256gcm-esn-noesn" },
+		{ "protect = ::1 <-> ::2", CONF_PROTECT,
+		  "10.1.0.0/16 <-> 10.2.0.0/16, ::1 <-> ::2" },
+	};
+	char buf[CONF_VALUE_STRLEN], text[512];
+	struct conf *conf;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		snprintf(text, sizeof(text), BASE "%s\n}\n",
+			 cases[i].setting);
+		conf = parse_good(text);
+		assert_string_equal(conf_conn_value(&conf->conf_conns[0],
+						    cases[i].key, buf,
+						    sizeof(buf)),
+				    cases[i].printed);
+		conf_free(conf);
+	}
+}
+
+static void test_errors_of_a_line_in_order(void **state)
+{
+	struct conf *conf = parse(WITH("esp = 3des, des, idea"));
+	size_t i;
+
+	assert_null(conf);
+	assert_int_equal(messages.log_count, 3);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(messages.log_messages[i].msg_column,
+				 i == 0 ? 8 : i == 1 ? 14 : 19);
+	conf_log_free(&messages);
+}
+
 static void test_plain_data(void **state)
 {
 	struct conf *conf = parse_good(BASE "}\nconnection b {\n"
@@ -472,6 +528,8 @@ int main(void)
 		cmocka_unit_test(test_smallest),
 		cmocka_unit_test(test_every_key),
 		cmocka_unit_test(test_values_read_back),
+		cmocka_unit_test(test_values_in_words),
+		cmocka_unit_test(test_errors_of_a_line_in_order),
 		cmocka_unit_test(test_plain_data),
 		cmocka_unit_test(test_comments_and_quotes),
 		cmocka_unit_test(test_no_newline_at_end),
