@@ -80,6 +80,7 @@ struct pair {
 	bool pair_nat;			/* in front of a */
 	u16 pair_nat_port;		/* outside: +0 for 500, +1 for 4500 */
 	u64 pair_sent;
+	bool pair_deaf;			/* nothing reaches the wire, or the log */
 };
 
 static struct ip_addr pair_addr(const char *text)
@@ -188,8 +189,12 @@ static void op_send(void *ctx, const struct core_path *path, const u8 *buf,
 {
 	struct pair_side *side = ctx;
 	struct pair_datagram **pos = &side->side_pair->pair_wire;
-	struct pair_datagram *dg = calloc(1, sizeof(*dg));
+	struct pair_datagram *dg;
 
+	side->side_pair->pair_sent++;
+	if (side->side_pair->pair_deaf)
+		return;
+	dg = calloc(1, sizeof(*dg));
 	dg->dg_from = side;
 	dg->dg_path = *path;
 	dg->dg_len = len;
@@ -199,7 +204,6 @@ static void op_send(void *ctx, const struct core_path *path, const u8 *buf,
 	while (*pos)
 		pos = &(*pos)->dg_next;
 	*pos = dg;
-	side->side_pair->pair_sent++;
 }
 
 static void add_event(struct pair_side *side, struct ipc_msg *reply,
@@ -241,7 +245,8 @@ static void op_log(void *ctx, enum core_level level, const char *conn,
 	if (getenv("VERBOSE"))
 		printf("%8llu %s [%s] %s\n", side->side_pair->pair_now,
 		       side->side_name, conn ? conn : "-", text);
-	if (side->side_log_len + strlen(text) + 2 < PAIR_LOG_MAX)
+	if (!side->side_pair->pair_deaf &&
+	    side->side_log_len + strlen(text) + 2 < PAIR_LOG_MAX)
 		side->side_log_len +=
 			(size_t)sprintf(side->side_log + side->side_log_len,
 					"%s\n", text);

@@ -398,10 +398,11 @@ static size_t unhex(const char *text, u8 *out, size_t room)
 
 	assert_true(len <= room);
 	for (i = 0; i < len; i++) {
-		unsigned int byte;
+		char digits[3] = { text[2 * i], text[2 * i + 1], '\0' };
+		char *end;
 
-		assert_int_equal(sscanf(text + 2 * i, "%2x", &byte), 1);
-		out[i] = (u8)byte;
+		out[i] = (u8)strtoul(digits, &end, 16);
+		assert_ptr_equal(end, digits + 2);
 	}
 	return len;
 }
@@ -477,6 +478,11 @@ static void test_kdf(void **state)
 		check_kdf(&kdfs[i]);
 }
 
+static EVP_PKEY *x25519_private(const u8 *data, size_t len)
+{
+	return EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, data, len);
+}
+
 static EVP_PKEY *ecp_private(const u8 *data, size_t len)
 {
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
@@ -509,8 +515,7 @@ static void test_exchanges(void **state)
 
 		len = unhex(exchanges[i].ke_private, buf, sizeof(buf));
 		if (ke->ke_group == KE_X25519)
-			ke->ke_pair = EVP_PKEY_new_raw_private_key(
-				EVP_PKEY_X25519, NULL, buf, len);
+			ke->ke_pair = x25519_private(buf, len);
 		else
 			ke->ke_pair = ecp_private(buf, len);
 		len = unhex(exchanges[i].ke_peer, buf, sizeof(buf));
@@ -591,12 +596,13 @@ static void test_modp_range(void **state)
 /* RFC 7634 appendix B, as a whole message. */
 static void test_chacha_message(void **state)
 {
-	static const char message[] =
-		"c0c1c2c3c4c5c6c7d0d1d2d3d4d5d6d72e2025000000000900000045290000291011121314151617610394701f8d017f7c129248896b71bfe25236efd7cdc67066906315b2";
+	static const char *const message[] = {
+		"c0c1c2c3c4c5c6c7d0d1d2d3d4d5d6d72e2025000000000900000045290000291011121314151617610394701f8d017f7c129248896b71bfe25236efd7cdc67066906315b2",
+	};
 	struct ike_suite suite = { .suite_encr = ENCR_CHACHA20_POLY1305 };
 	struct ike_key key = { .key_len = 36 };
 	u8 msg[128], out[128], again[128];
-	size_t len = unhex(message, msg, sizeof(msg)), out_len;
+	size_t len = unhex(message[0], msg, sizeof(msg)), out_len;
 	unsigned int i;
 
 	for (i = 0; i < 36; i++)

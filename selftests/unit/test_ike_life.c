@@ -336,12 +336,12 @@ static void test_both_at_once(void **state)
 			at_once(orders[i]);
 }
 
+#define TWO_HOURS	" rekey = off\n ike-lifetime = 2h\n liveness = off"
+
 /* Before its lifetime ends a new IKE SA with a new child takes its place. */
 static void test_reauthentication(void **state)
 {
-	struct pair *pair = pair_up(
-		CONF_A(" rekey = off\n ike-lifetime = 2h\n liveness = off"),
-		CONF_B(" rekey = off\n ike-lifetime = 2h\n liveness = off"));
+	struct pair *pair = pair_up(CONF_A(TWO_HOURS), CONF_B(TWO_HOURS));
 	u32 number = side_sa(&pair->pair_a)->sa_number;
 
 	pair_run_for(pair, 2 * 3600 * 1000 / 10 * 8);
@@ -357,9 +357,7 @@ static void test_reauthentication(void **state)
 /* The same, message by message: no packet is lost. */
 static void test_make_before_break(void **state)
 {
-	struct pair *pair = pair_up(
-		CONF_A(" rekey = off\n ike-lifetime = 2h\n liveness = off"),
-		CONF_B(" rekey = off\n ike-lifetime = 2h\n liveness = off"));
+	struct pair *pair = pair_up(CONF_A(TWO_HOURS), CONF_B(TWO_HOURS));
 	struct pair_datagram *dg;
 
 	while (!pair->pair_wire)

@@ -80,11 +80,13 @@ static void test_suites(void **state)
 /* b chooses by its own order, and from several proposals of a. */
 static void test_preference(void **state)
 {
-	struct pair *pair = pair_up(
+	static const char a[] =
 		CONF_A(" ike = aes128gcm-aes256gcm-sha256-sha512-x25519-ecp256\n"
-		       " esp = aes128gcm-aes256gcm"),
+		       " esp = aes128gcm-aes256gcm");
+	static const char b[] =
 		CONF_B(" ike = aes256gcm-aes128gcm-sha512-x25519\n"
-		       " esp = aes256gcm-aes128gcm"));
+		       " esp = aes256gcm-aes128gcm");
+	struct pair *pair = pair_up(a, b);
 
 	assert_int_equal(side_sa(&pair->pair_a)->sa_suite.suite_encr_bits, 256);
 	assert_int_equal(side_sa(&pair->pair_a)->sa_suite.suite_prf,
@@ -100,9 +102,9 @@ static void test_preference(void **state)
  */
 static void test_invalid_ke(void **state)
 {
-	struct pair *pair = pair_new(
-		CONF_A(" ike = aes128gcm-sha256-x25519-ecp256"),
-		CONF_B(" ike = aes128gcm-sha256-ecp256-x25519"));
+	struct pair *pair =
+		pair_new(CONF_A(" ike = aes128gcm-sha256-x25519-ecp256"),
+			 CONF_B(" ike = aes128gcm-sha256-ecp256-x25519"));
 
 	side_command(&pair->pair_a, core_up);
 	expect_deliver(pair, "a->b 0 IKE_SA_INIT: " INIT_REQUEST);
@@ -117,12 +119,12 @@ static void test_invalid_ke(void **state)
 	pair_free(pair);
 }
 
+#define MODP	" ike = aes128gcm-sha256-modp2048"
+
 /* MODP is done elsewhere; what comes meanwhile is dropped, not lost. */
 static void test_modp(void **state)
 {
-	struct pair *pair = pair_new(
-		CONF_A(" ike = aes128gcm-sha256-modp2048"),
-		CONF_B(" ike = aes128gcm-sha256-modp2048"));
+	struct pair *pair = pair_new(CONF_A(MODP), CONF_B(MODP));
 	struct pair_datagram *dg;
 
 	side_command(&pair->pair_a, core_up);
@@ -143,9 +145,7 @@ static void test_modp(void **state)
 /* The core goes while the work is under way. */
 static void test_modp_orphan(void **state)
 {
-	struct pair *pair = pair_new(
-		CONF_A(" ike = aes128gcm-sha256-modp2048"),
-		CONF_B(" ike = aes128gcm-sha256-modp2048"));
+	struct pair *pair = pair_new(CONF_A(MODP), CONF_B(MODP));
 
 	pair->pair_hold = true;
 	side_command(&pair->pair_a, core_up);
@@ -801,9 +801,10 @@ static void test_before_auth(void **state)
 /* a is behind a NAT: both float to 4500, ESP is encapsulated. */
 static void test_nat(void **state)
 {
-	struct pair *pair = pair_new(CONF_A(""),
+	static const char b[] =
 		PAIR_CONN("any", "10.2.0.0/16 <-> 10.1.0.0/16",
-			  " remote-id = 192.0.2.1"));
+			  " remote-id = 192.0.2.1");
+	struct pair *pair = pair_new(CONF_A(""), b);
 	struct pair_datagram *dg;
 	struct ike_sa *sa;
 
@@ -926,8 +927,9 @@ static void test_strangers(void **state)
 /* An address that nobody configured is told no more than NO_PROPOSAL_CHOSEN. */
 static void test_unknown_address(void **state)
 {
-	struct pair *pair = pair_new(CONF_A(""),
-		PAIR_CONN("203.0.113.1", "10.2.0.0/16 <-> 10.1.0.0/16", ""));
+	static const char b[] =
+		PAIR_CONN("203.0.113.1", "10.2.0.0/16 <-> 10.1.0.0/16", "");
+	struct pair *pair = pair_new(CONF_A(""), b);
 
 	side_command(&pair->pair_a, core_up);
 	expect_deliver(pair, "a->b 0 IKE_SA_INIT: " INIT_REQUEST);
