@@ -8,7 +8,13 @@
 
 # prepare_run COMMAND...: the folder $out, with what selftests/guest looks for
 prepare_run() {
-	local variable
+	local variable base=$out number=1
+	mkdir -p "$(dirname "$out")"
+	# Another run may be using it.
+	until exec 8> "$out.lock" && flock -n 8; do
+		number=$((number + 1))
+		out=$base.$number
+	done
 	rm -rf "$out"
 	mkdir -p "$out"
 	out=$(cd "$out" && pwd)
