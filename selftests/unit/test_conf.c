@@ -213,6 +213,23 @@ static void test_errors_of_a_line_in_order(void **state)
 	conf_log_free(&messages);
 }
 
+static void test_longest_path(void **state)
+{
+	char text[1024], path[CONF_PATH_MAX + 2];
+	struct conf *conf;
+
+	memset(path, 'x', sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
+	snprintf(text, sizeof(text), BEGIN " remote = ::1\n psk = /%s\n"
+		 " protect = ::1 <-> ::2\n}\n", path + 2);
+	conf = parse_good(text);
+	assert_int_equal(strlen(conf->conf_conns[0].conn_psk), CONF_PATH_MAX);
+	conf_free(conf);
+	snprintf(text, sizeof(text), BEGIN " remote = ::1\n psk = /%s\n"
+		 " protect = ::1 <-> ::2\n}\n", path + 1);
+	assert_error(text, 3, 8, "path too long");
+}
+
 static void test_plain_data(void **state)
 {
 	struct conf *conf = parse_good(BASE "}\nconnection b {\n"
@@ -530,6 +547,7 @@ int main(void)
 		cmocka_unit_test(test_values_read_back),
 		cmocka_unit_test(test_values_in_words),
 		cmocka_unit_test(test_errors_of_a_line_in_order),
+		cmocka_unit_test(test_longest_path),
 		cmocka_unit_test(test_plain_data),
 		cmocka_unit_test(test_comments_and_quotes),
 		cmocka_unit_test(test_no_newline_at_end),

@@ -124,6 +124,12 @@ static void test_json_depth(void **state)
 
 	assert_non_null(object);
 	json_decref(object);
+	object = read_line("{\"a\":[1],\"b\":[1],\"c\":[1],\"d\":[1],\"e\":[1],"
+			   "\"f\":[1],\"g\":[1],\"h\":[1],\"i\":[1],\"j\":[1],"
+			   "\"k\":[1],\"l\":[1],\"m\":[1],\"n\":[1],\"o\":[1],"
+			   "\"p\":[1],\"q\":[1]}");
+	assert_non_null(object);
+	json_decref(object);
 }
 
 static void test_json_text(void **state)

@@ -26,7 +26,8 @@ static bool is_kind(const struct nlattr *linkinfo, const char *kind)
 
 static void take_attr(struct device *dev, const struct nlattr *attr)
 {
-	const struct rtnl_link_stats64 *stats;
+	struct rtnl_link_stats64 stats = { 0 };
+	size_t len;
 
 	switch (mnl_attr_get_type(attr)) {
 	case IFLA_IFNAME:
@@ -38,13 +39,14 @@ static void take_attr(struct device *dev, const struct nlattr *attr)
 		dev->dev_mtu = mnl_attr_get_u32(attr);
 		break;
 	case IFLA_STATS64:
-		if (mnl_attr_get_payload_len(attr) < 4 * sizeof(__u64))
-			break;
-		stats = mnl_attr_get_payload(attr);
-		memcpy(&dev->dev_rx_packets, &stats->rx_packets, 8);
-		memcpy(&dev->dev_tx_packets, &stats->tx_packets, 8);
-		memcpy(&dev->dev_rx_bytes, &stats->rx_bytes, 8);
-		memcpy(&dev->dev_tx_bytes, &stats->tx_bytes, 8);
+		/* The kernel's struct may be longer, and is not aligned. */
+		len = mnl_attr_get_payload_len(attr);
+		memcpy(&stats, mnl_attr_get_payload(attr),
+		       len < sizeof(stats) ? len : sizeof(stats));
+		dev->dev_rx_packets = stats.rx_packets;
+		dev->dev_tx_packets = stats.tx_packets;
+		dev->dev_rx_bytes = stats.rx_bytes;
+		dev->dev_tx_bytes = stats.tx_bytes;
 		break;
 	}
 }
