@@ -268,6 +268,19 @@ static void test_request_is_wiped(void **state)
 	nl_close(&nl);
 }
 
+static void test_without_module(void **state)
+{
+	struct nl_error err;
+	struct nl nl;
+
+	if (!nl_open_cygnet(&nl, &err)) {
+		nl_close(&nl);
+		skip();
+	}
+	assert_int_equal(err.err_errno, ENOENT);
+	assert_non_null(strstr(err.err_msg, "modprobe cygnet"));
+}
+
 int main(void)
 {
 	static const UNIT_TEST tests[] = {
@@ -283,6 +296,7 @@ int main(void)
 		cmocka_unit_test(test_end_of_dump),
 		cmocka_unit_test(test_callback_stops),
 		cmocka_unit_test(test_request_is_wiped),
+		cmocka_unit_test(test_without_module),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

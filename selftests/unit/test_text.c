@@ -33,6 +33,7 @@ static void test_escape(void **state)
 	assert_escaped("01234\x01", 6, 9, "01234...");
 	assert_escaped("\x01\x02", 2, 8, "\\x01...");
 	assert_escaped("\x01\x02", 2, 4, "...");
+	assert_escaped("abc", 3, 3, "ab");
 	assert_escaped("ab", 2, 1, "");
 }
 
@@ -62,6 +63,7 @@ static const char *nearest(const char *word)
 
 static void test_suggestions(void **state)
 {
+	struct suggestion near = { 0 };
 	char huge[200];
 
 	assert_string_equal(nearest("remot"), "remote");
@@ -74,6 +76,10 @@ static void test_suggestions(void **state)
 	memset(huge, 'x', sizeof(huge) - 1);
 	huge[sizeof(huge) - 1] = '\0';
 	assert_null(nearest(huge));
+	huge[64] = '\0';
+	assert_null(nearest(huge));
+	suggest(&near, "remote", huge);
+	assert_null(near.sug_best);
 }
 
 static json_t *read_line(const char *line)
@@ -124,10 +130,20 @@ static void test_json_depth(void **state)
 
 	assert_non_null(object);
 	json_decref(object);
-	object = read_line("{\"a\":[1],\"b\":[1],\"c\":[1],\"d\":[1],\"e\":[1],"
-			   "\"f\":[1],\"g\":[1],\"h\":[1],\"i\":[1],\"j\":[1],"
-			   "\"k\":[1],\"l\":[1],\"m\":[1],\"n\":[1],\"o\":[1],"
-			   "\"p\":[1],\"q\":[1]}");
+}
+
+/* Side by side is not one in the other. */
+static void test_json_width(void **state)
+{
+	char line[256] = "{";
+	json_t *object;
+	int i;
+
+	for (i = 0; i < 20; i++)
+		text_append(line, sizeof(line), "%s\"%d\":[1]", i ? "," : "",
+			    i);
+	text_append(line, sizeof(line), "}");
+	object = read_line(line);
 	assert_non_null(object);
 	json_decref(object);
 }
@@ -285,6 +301,7 @@ int main(void)
 		cmocka_unit_test(test_json_lines),
 		cmocka_unit_test(test_json_limits),
 		cmocka_unit_test(test_json_depth),
+		cmocka_unit_test(test_json_width),
 		cmocka_unit_test(test_json_text),
 		cmocka_unit_test(test_control_call),
 		cmocka_unit_test(test_control_refusal),
