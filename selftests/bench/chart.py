@@ -60,6 +60,7 @@ def draw_kernel(y, kernel, results, scale):
         x = LEFT + mark * scale
         parts.insert(0, f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{y - GROUP}"'
                         ' class="line"/>')
+        parts.append(text(x, y - GROUP + 14, f"{mark // 1000}k", "note", "middle"))
     return y, parts
 
 
@@ -70,7 +71,7 @@ def draw(results):
     for kernel in dict.fromkeys(result["kernel"] for result in results):
         y, more = draw_kernel(y, kernel, [r for r in results if r["kernel"] == kernel], scale)
         parts += more
-        y += 24
+        y += 40
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}">',
         f"<style>{STYLE}</style>", *parts, "</svg>", ""])
