@@ -62,7 +62,7 @@ void table_begin(struct table *table, const char *const *headings)
 	size_t i;
 
 	memset(table, 0, sizeof(*table));
-	for (i = 0; headings[i] && i < TABLE_COLUMNS; i++) {
+	for (i = 0; i < TABLE_COLUMNS && headings[i]; i++) {
 		table->table_right[i] = headings[i][0] == '>';
 		add_cell(table,
 			 strdup(headings[i] + table->table_right[i]));
