@@ -89,7 +89,7 @@ install: all
 		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install)
 	+$(MAKE) -C userspace install
 
-check: userspace
+check:
 	@selftests/check unit ike vm debug
 
 check-unit check-ike check-vm check-debug: check-%:
