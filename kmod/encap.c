@@ -12,6 +12,8 @@
 #include <linux/netfilter_ipv6.h>
 #include <linux/udp.h>
 #include <net/ipv6.h>
+#include <net/ipv6_frag.h>
+#include <net/netfilter/ipv6/nf_defrag_ipv6.h>
 #include <net/netfilter/nf_conntrack.h>
 
 #include "cygnet.h"
@@ -143,11 +145,40 @@ static unsigned int local_in4(void *priv, struct sk_buff *skb,
 	return local_in(skb, state, ip_hdrlen(skb), 4);
 }
 
+static u8 next_header(const struct sk_buff *skb)
+{
+	return skb_network_header(skb)[IP6CB(skb)->nhoff];
+}
+
+/*
+ * IPv4 reassembles what is for this host before LOCAL_IN, IPv6 only behind it,
+ * where a datagram would find nobody but its socket.
+ */
+static unsigned int reassemble(struct sk_buff *skb, struct net *net)
+{
+#if IS_ENABLED(CONFIG_NF_DEFRAG_IPV6)
+	int err = nf_ct_frag6_gather(net, skb, IP6_DEFRAG_LOCAL_DELIVER);
+
+	if (err == -EINPROGRESS)
+		return NF_STOLEN;
+	return err ? NF_DROP : NF_ACCEPT;
+#else
+	return NF_ACCEPT;
+#endif
+}
+
 /* Behind hop-by-hop options at most: other extensions are not parsed yet. */
 static unsigned int local_in6(void *priv, struct sk_buff *skb,
 			      const struct nf_hook_state *state)
 {
-	if (skb_network_header(skb)[IP6CB(skb)->nhoff] != IPPROTO_UDP)
+	unsigned int verdict;
+
+	if (next_header(skb) == NEXTHDR_FRAGMENT) {
+		verdict = reassemble(skb, state->net);
+		if (verdict != NF_ACCEPT)
+			return verdict;
+	}
+	if (next_header(skb) != IPPROTO_UDP)
 		return NF_ACCEPT;
 	return local_in(skb, state, skb_transport_offset(skb), 6);
 }
