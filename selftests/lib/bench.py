@@ -142,6 +142,7 @@ class Tap:
         with ns:
             self.sock.bind((device, ETH_P_ALL))
         self.header, self.outgoing = 14 if ethernet else 0, outgoing
+        self.watch = ethernet
         self.frame = {}
 
     def close(self):
@@ -172,7 +173,7 @@ class Tap:
                     address[1] not in (0x800, 0x86DD) or \
                     (packet[0] >> 4 == 6 and packet[24] == 0xFF):
                 continue
-            assert not (self.header and in_clear(packet)), "in clear: %s" % packet.hex()
+            assert not (self.watch and in_clear(packet)), "in clear: %s" % packet.hex()
             return packet
         return None
 
@@ -203,10 +204,10 @@ class Tap:
 class Gateway:
     """The picture above."""
 
-    def __init__(self, mtu=1500, inner_mtu=None):
-        self.gw, self.outer = Netns("gw"), Netns("wire")
-        run("ip", "link", "add", "eth0", "mtu", str(mtu), "netns", "gw", "type", "veth",
-            "peer", "name", "w0", "mtu", str(mtu), "netns", "wire")
+    def __init__(self, mtu=1500, names=("gw", "wire")):
+        self.gw, self.outer = map(Netns, names)
+        run("ip", "link", "add", "eth0", "mtu", str(mtu), "netns", names[0], "type", "veth",
+            "peer", "name", "w0", "mtu", str(mtu), "netns", names[1])
         self.gw.ip("link add cyg0 type cygnet")
         self.gw.ip(
             "link set eth0 address 02:00:00:00:00:01 up",
@@ -214,7 +215,7 @@ class Gateway:
             "address add %s/64 dev eth0 nodad" % GW6,
             "neigh add %s lladdr 02:00:00:00:00:02 dev eth0 nud permanent" % WIRE4,
             "neigh add %s lladdr 02:00:00:00:00:02 dev eth0 nud permanent" % WIRE6,
-            "link set cyg0 %sup" % ("mtu %d " % inner_mtu if inner_mtu else ""),
+            "link set cyg0 %sup" % ("mtu %d " % (mtu - 100) if mtu > 1500 else ""),
             "address add %s/24 dev cyg0" % IN4,
             "address add %s/64 dev cyg0 nodad" % IN6,
             "route add 10.2.0.0/24 dev cyg0",
@@ -226,10 +227,10 @@ class Gateway:
                    "tx-udp-segmentation", "off", check=False)
         with self.gw:
             self.nl = Genl()
-            self.ifindex = socket.if_nametoindex("cyg0")
         self.wire = Tap(self.outer, "w0", True)
         self.wire.aim("02:00:00:00:00:01", "02:00:00:00:00:02")
-        self.inside = Tap(self.gw, "cyg0", False)
+        self.inside = None
+        self.find_device()
         self.ip_socket = {}
 
     def close(self):
@@ -242,6 +243,14 @@ class Gateway:
         self.outer.delete()
 
     # Configuration
+
+    def find_device(self):
+        """cyg0 is new."""
+        with self.gw:
+            self.ifindex = socket.if_nametoindex("cyg0")
+        if self.inside:
+            self.inside.close()
+        self.inside = Tap(self.gw, "cyg0", False)
 
     def policy(self, ident=1, action="protect", local=None, remote=None, **values):
         """A policy on cyg0; everything of both families unless said."""
