@@ -99,7 +99,10 @@ static void test_rekey_pfs_optional(void **state)
 	    "b->a 2 CREATE_CHILD_SA reply: NONCE SA TSi TSr");
 }
 
-/* No common ground any more: the old child stays, tried again later. */
+/*
+ * No common ground: the old child stays, and is tried again later and later,
+ * until a new IKE SA with a new child takes the place of both.
+ */
 static void test_rekey_pfs_refused(void **state)
 {
 	struct pair *pair = pair_up(CONF_A(" esp = aes256gcm-x25519"),
@@ -115,6 +118,10 @@ static void test_rekey_pfs_refused(void **state)
 	assert_one_pair(pair);
 	pair_advance(pair, 20000);
 	expect_carrying(pair, "a->b 3 CREATE_CHILD_SA: N(REKEY_SA) NONCE KE SA TSi TSr");
+	pair_run_for(pair, 150000);
+	assert_said(&pair->pair_a, "its child cannot be rekeyed");
+	assert_one_pair(pair);
+	assert_int_equal(side_sa(&pair->pair_a)->sa_window.win_next, 2);
 	pair_free(pair);
 }
 
@@ -210,6 +217,45 @@ static void test_rekey_simultaneous(void **state)
 			simultaneous(orders[i]);
 }
 
+/* Which of the two it is that stays: the rule of section 2.8.1, literally. */
+static void test_lowest_nonce(void **state)
+{
+	unsigned int again, won[2] = { 0, 0 };
+
+	for (again = 0; again < 20; again++) {
+		struct pair *pair = pair_up(CONF_A(PLAIN), CONF_B(PLAIN));
+		struct exchange *a, *b;
+		const u8 *lowest;
+		u8 nonces[4][32];
+		int i, low = 0;
+
+		side_command(&pair->pair_a, core_rekey);
+		side_command(&pair->pair_b, core_rekey);
+		expect_carrying(pair, "a->b 2 CREATE_CHILD_SA: " REKEY_REQUEST);
+		expect_carrying(pair, "b->a 0 CREATE_CHILD_SA: " REKEY_REQUEST);
+		a = side_sa(&pair->pair_a)->sa_ours;
+		b = side_sa(&pair->pair_b)->sa_ours;
+		assert_non_null(a->ex_rival);
+		assert_non_null(b->ex_rival);
+		memcpy(nonces[0], a->ex_ni.nonce_data, 32);
+		memcpy(nonces[1], b->ex_rival->child_nr.nonce_data, 32);
+		memcpy(nonces[2], b->ex_ni.nonce_data, 32);
+		memcpy(nonces[3], a->ex_rival->child_nr.nonce_data, 32);
+		for (i = 1; i < 4; i++)
+			if (memcmp(nonces[i], nonces[low], 32) < 0)
+				low = i;
+		/* If it is in a's exchange, b's child stays. */
+		lowest = nonces[low < 2 ? 2 : 0];
+		pair_run(pair);
+		assert_settled(pair);
+		assert_memory_equal(side_child(&pair->pair_a)->child_ni.nonce_data,
+				    lowest, 32);
+		won[low < 2]++;
+		pair_free(pair);
+	}
+	assert_true(won[0] && won[1]);
+}
+
 /* The rekey of a child that the peer has deleted meanwhile. */
 static void test_rekey_unknown(void **state)
 {
@@ -261,9 +307,12 @@ static void test_delete_simultaneous(void **state)
 	expect_deliver(pair, "b->a 0 INFORMATIONAL: D(ESP)");
 	expect_deliver(pair, "b->a 2 INFORMATIONAL reply:");
 	expect_deliver(pair, "a->b 0 INFORMATIONAL reply:");
+	expect_silence(pair);
+	assert_null(conn_child(side_conn(&pair->pair_a)));
+	assert_null(conn_child(side_conn(&pair->pair_b)));
+	/* a was told to be up: it makes a new one. */
 	pair_run_for(pair, CHILD_LINGER_MS + 10);
-	assert_int_equal(pair->pair_a.side_n_sas + pair->pair_b.side_n_sas, 0);
-	assert_int_equal(side_count(&pair->pair_a, IKE_ESTABLISHED), 1);
+	assert_one_pair(pair);
 	pair_free(pair);
 }
 
@@ -448,6 +497,7 @@ int main(void)
 		cmocka_unit_test(test_rekey_pfs_refused),
 		cmocka_unit_test(test_rekey_each_lost),
 		cmocka_unit_test(test_rekey_simultaneous),
+		cmocka_unit_test(test_lowest_nonce),
 		cmocka_unit_test(test_rekey_unknown),
 		cmocka_unit_test(test_rekey_of_deleted),
 		cmocka_unit_test(test_delete_simultaneous),

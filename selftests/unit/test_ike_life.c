@@ -338,6 +338,87 @@ static void test_both_at_once(void **state)
 
 #define TWO_HOURS	" rekey = off\n ike-lifetime = 2h\n liveness = off"
 
+/* Of two IKE SAs begun at once the one with the lowest nonce goes. */
+static void test_lowest_nonce(void **state)
+{
+	unsigned int again, won[2] = { 0, 0 };
+
+	for (again = 0; again < 20; again++) {
+		struct pair *pair = pair_new(CONF_A(""), CONF_B(""));
+		struct ike_sa *sa, *own = NULL, *others = NULL;
+		bool keep_own;
+
+		side_command(&pair->pair_a, core_up);
+		side_command(&pair->pair_b, core_up);
+		expect_deliver(pair, "a->b 0 IKE_SA_INIT: " INIT_REQUEST);
+		expect_deliver(pair, "b->a 0 IKE_SA_INIT: " INIT_REQUEST);
+		expect_deliver(pair, "b->a 0 IKE_SA_INIT reply: " INIT_REPLY);
+		expect_deliver(pair, "a->b 0 IKE_SA_INIT reply: " INIT_REPLY);
+		own = side_sa(&pair->pair_a);
+		sa = side_sa(&pair->pair_b);
+		assert_int_equal(sa->sa_state, IKE_KEYED);
+		others = core_find_sa(pair->pair_a.side_core, sa->sa_spi_r);
+		assert_non_null(others);
+		keep_own = !nonce_pair_lower(&own->sa_ni, &own->sa_nr,
+					     &others->sa_ni, &others->sa_nr);
+		pair_run(pair);
+		pair_run_for(pair, IKE_LINGER_MS + CHILD_LINGER_MS);
+		assert_one_pair(pair);
+		assert_int_equal(side_sa(&pair->pair_a)->sa_initiator,
+				 keep_own);
+		won[keep_own]++;
+		pair_free(pair);
+	}
+	assert_true(won[0] && won[1]);
+}
+
+static void test_nonce_order(void **state)
+{
+	struct nonce low = { 16, "aaaaaaaaaaaaaaaa" };
+	struct nonce longer = { 17, "aaaaaaaaaaaaaaaaa" };
+	struct nonce high = { 16, "b" };
+
+	assert_true(nonce_pair_lower(&low, &high, &longer, &high));
+	assert_true(nonce_pair_lower(&high, &low, &high, &longer));
+	assert_false(nonce_pair_lower(&longer, &high, &high, &low));
+	assert_false(nonce_pair_lower(&low, &high, &low, &high));
+}
+
+/* A peer with the key cannot make us hold any number of SAs. */
+static void test_many_sas(void **state)
+{
+	struct pair *pair = pair_up(CONF_A(""), CONF_B(""));
+	int i;
+
+	for (i = 0; i < 3 * IKE_SAME_MAX; i++) {
+		core_free(pair->pair_a.side_core);
+		side_start(&pair->pair_a, CONF_A(" start = start"));
+		pair->pair_a.side_n_sas = 0;
+		/* As if it held something: no INITIAL_CONTACT. */
+		side_conn(&pair->pair_a)->cn_n_adopted = 1;
+		side_ready(&pair->pair_a);
+		pair_run(pair);
+		assert_true(side_count(&pair->pair_b, IKE_ESTABLISHED) <=
+			    IKE_SAME_MAX);
+	}
+	pair_free(pair);
+}
+
+/* Told to be up, it comes back without start = start, until it is told down. */
+static void test_kept_up(void **state)
+{
+	struct pair *pair = pair_up(CONF_A(""), CONF_B(""));
+
+	ike_sa_delete(side_sa(&pair->pair_b));
+	pair_run_for(pair, 5000);
+	assert_one_pair(pair);
+	side_command(&pair->pair_a, core_down);
+	pair_run_for(pair, 100000);
+	assert_int_equal(pair->pair_a.side_n_sas + pair->pair_b.side_n_sas, 0);
+	assert_int_equal(side_count(&pair->pair_b, IKE_ESTABLISHED), 0);
+	pair_free(pair);
+}
+
 /* Before its lifetime ends a new IKE SA with a new child takes its place. */
 static void test_reauthentication(void **state)
 {
@@ -464,6 +545,10 @@ int main(void)
 		cmocka_unit_test(test_forged_contact),
 		cmocka_unit_test(test_adopted),
 		cmocka_unit_test(test_both_at_once),
+		cmocka_unit_test(test_lowest_nonce),
+		cmocka_unit_test(test_nonce_order),
+		cmocka_unit_test(test_many_sas),
+		cmocka_unit_test(test_kept_up),
 		cmocka_unit_test(test_reauthentication),
 		cmocka_unit_test(test_make_before_break),
 		cmocka_unit_test(test_table),

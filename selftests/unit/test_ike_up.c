@@ -835,8 +835,18 @@ static void test_nat(void **state)
 	pair_deliver(pair, dg);
 	datagram_free(dg);
 	assert_int_equal(sa->sa_path.cp_remote.ep_port, 50001);
-	pair_run(pair);
+	pair_run_for(pair, CHILD_LINGER_MS + 10);
 	assert_string_equal(pair->pair_a.side_error, "");
+	assert_one_pair(pair);
+	/* Once more, by a liveness check: b replaces what sends elsewhere. */
+	pair->pair_nat_port = 60000;
+	ike_sa_check(side_sa(&pair->pair_a));
+	expect_deliver(pair, "a->b 4 INFORMATIONAL:");
+	assert_int_equal(sa->sa_path.cp_remote.ep_port, 60001);
+	expect_deliver(pair, "b->a 4 INFORMATIONAL reply:");
+	expect_deliver(pair, "b->a 2 CREATE_CHILD_SA: N(REKEY_SA) NONCE KE SA TSi TSr");
+	pair_run_for(pair, CHILD_LINGER_MS + 10);
+	assert_one_pair(pair);
 	pair_free(pair);
 }
 

@@ -12,6 +12,7 @@
 #include "select.h"
 
 #define CHILD_AGAIN_MS	10000	/* before a refused rekey is tried again */
+#define CHILD_TRIES_MAX	4	/* then a new IKE SA */
 
 static void on_timer(void *arg);
 static void on_reply(void *arg, const struct ipc_reply *reply);
@@ -336,12 +337,17 @@ void child_rekey(struct child *child)
 
 void child_rekey_later(struct child *child)
 {
+	const struct conf_conn *conf = &child->child_sa->sa_conn->cn_conf;
 	u32 random = 0;
 
 	crypto_random(&random, sizeof(random));
 	if (child->child_state == CHILD_REKEYING)
 		child_set_state(child, CHILD_INSTALLED);
-	arm(child, CHILD_AGAIN_MS / 2 + random % CHILD_AGAIN_MS);
+	if (++child->child_tries == CHILD_TRIES_MAX &&
+	    conf->conn_remote.ip_family != AF_UNSPEC)
+		ike_sa_replace(child->child_sa, "its child cannot be rekeyed");
+	arm(child, (CHILD_AGAIN_MS / 2 + random % CHILD_AGAIN_MS) <<
+	    (child->child_tries < 6 ? child->child_tries - 1 : 5));
 }
 
 void child_delete(struct child *child)

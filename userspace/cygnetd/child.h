@@ -41,6 +41,7 @@ struct child {
 	struct timer child_timer;	/* what is next for this state */
 	struct waiter child_waiter;
 	u64 child_installed;		/* when */
+	u32 child_tries;		/* refused rekeys */
 	u64 child_rekey_at;		/* 0: never */
 };
 
@@ -82,7 +83,10 @@ void child_expire(struct child *child, bool hard);
 void child_delete(struct child *child);
 /* Asks for a replacement unless that is under way. */
 void child_rekey(struct child *child);
-/* Asks again a little later: TEMPORARY_FAILURE. */
+/*
+ * Asks again later, and later each time; a new IKE SA, whose first child needs
+ * no key exchange of its own, is the last resort.
+ */
 void child_rekey_later(struct child *child);
 void child_free(struct child *child);
 

@@ -180,6 +180,15 @@ static void finish(struct conn *conn, enum command_verb verb,
 	}
 }
 
+static bool has_command(const struct conn *conn, enum command_verb verb)
+{
+	const struct command *cmd = conn->cn_commands;
+
+	while (cmd && cmd->cmd_verb != verb)
+		cmd = cmd->cmd_next;
+	return cmd;
+}
+
 struct child *conn_child(const struct conn *conn)
 {
 	struct child *child;
@@ -413,9 +422,11 @@ static void retry_later(struct conn *conn)
 /* It is to be up without anybody's asking again. */
 static bool persists(const struct conn *conn)
 {
-	return conn->cn_wanted && !conn->cn_is_down &&
-		(conn->cn_conf.conn_start == CONF_START_START ||
-		 conn->cn_n_adopted || conn_child(conn));
+	bool trap = conn->cn_conf.conn_start == CONF_START_TRAP;
+
+	return !conn->cn_is_down &&
+		(conn->cn_kept || conn->cn_n_adopted || conn_child(conn) ||
+		 (trap && !conn->cn_is_set_up));
 }
 
 void conn_failed(struct conn *conn, const char *format, ...)
@@ -426,11 +437,14 @@ void conn_failed(struct conn *conn, const char *format, ...)
 	vsnprintf(conn->cn_error, sizeof(conn->cn_error), format, args);
 	va_end(args);
 	conn_log(conn, CORE_WARNING, "not up: %s", conn->cn_error);
+	/* Who asked knows now, and may ask again. */
+	if (has_command(conn, COMMAND_UP))
+		conn->cn_kept = conn->cn_conf.conn_start == CONF_START_START;
 	finish(conn, COMMAND_UP, conn->cn_error);
 	if (persists(conn))
 		retry_later(conn);
 	else
-		conn->cn_wanted = conn->cn_conf.conn_start == CONF_START_START;
+		conn->cn_wanted = false;
 }
 
 static void down_step(struct conn *conn)
@@ -446,6 +460,7 @@ static void on_timer(void *arg)
 	struct conn *conn = arg;
 
 	if (!conn->cn_downing) {
+		conn->cn_wanted |= conn->cn_kept || conn->cn_n_adopted;
 		conn_start(conn);
 		return;
 	}
@@ -550,6 +565,7 @@ void conn_ready(struct conn *conn)
 {
 	bool start = conn->cn_conf.conn_start == CONF_START_START;
 
+	conn->cn_kept = start;
 	if (start || conn->cn_n_adopted) {
 		conn->cn_wanted = true;
 		conn_start(conn);
@@ -560,7 +576,9 @@ void conn_ready(struct conn *conn)
 
 void conn_acquire(struct conn *conn, const struct ipc_event *event)
 {
-	if (conn_child(conn) || conn->cn_is_down)
+	bool waits = conn->cn_conf.conn_start == CONF_START_WAIT;
+
+	if (conn_child(conn) || conn->cn_is_down || (waits && !conn->cn_kept))
 		return;
 	if (event->ie_n_ts) {
 		conn->cn_packet = event->ie_ts[0];
@@ -654,6 +672,7 @@ static void conn_up(struct conn *conn)
 	}
 	conn->cn_is_down = false;
 	conn->cn_wanted = true;
+	conn->cn_kept = true;
 	conn->cn_tries = 0;
 	conn_start(conn);
 }
@@ -663,6 +682,7 @@ static void conn_down(struct conn *conn)
 	struct ike_sa *sa, *next;
 
 	conn->cn_wanted = false;
+	conn->cn_kept = false;
 	conn->cn_is_down = true;
 	finish(conn, COMMAND_UP, "taken down");
 	finish(conn, COMMAND_REKEY, "taken down");

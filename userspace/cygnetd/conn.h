@@ -35,7 +35,8 @@ struct conn {
 	struct waiter cn_waiter;
 	enum conn_wait cn_wait;
 	bool cn_is_set_up;		/* device and all are there */
-	bool cn_wanted;			/* try until it is up */
+	bool cn_wanted;			/* is to come up now */
+	bool cn_kept;			/* and again whenever it is not */
 	bool cn_is_down;		/* by command: no answer to peers either */
 	bool cn_downing;		/* such a command is under way */
 	bool cn_has_packet;

@@ -14,7 +14,8 @@
 #include "natt.h"
 #include "wire.h"
 
-#define LIMIT_PER_SECOND	10
+#define ANSWERS_PER_SECOND	10
+#define LINES_PER_SECOND	50
 
 u64 core_now(const struct core *core)
 {
@@ -30,7 +31,7 @@ u64 core_jitter(u64 ms)
 	return ms - random % (ms / 10 + 1);
 }
 
-static bool limiter_pass(struct core *core, struct limiter *limit)
+static bool limiter_pass(struct core *core, struct limiter *limit, u32 rate)
 {
 	u64 now = core_now(core);
 
@@ -38,7 +39,7 @@ static bool limiter_pass(struct core *core, struct limiter *limit)
 		limit->limit_since = now;
 		limit->limit_used = 0;
 	}
-	if (limit->limit_used >= LIMIT_PER_SECOND) {
+	if (limit->limit_used >= rate) {
 		limit->limit_suppressed++;
 		return false;
 	}
@@ -48,7 +49,12 @@ static bool limiter_pass(struct core *core, struct limiter *limit)
 
 bool core_may_answer(struct core *core)
 {
-	return limiter_pass(core, &core->core_answers);
+	return limiter_pass(core, &core->core_answers, ANSWERS_PER_SECOND);
+}
+
+bool core_may_speak(struct core *core)
+{
+	return limiter_pass(core, &core->core_noise, LINES_PER_SECOND);
 }
 
 void core_log(struct core *core, enum core_level level, const char *conn,
@@ -69,7 +75,7 @@ void core_noise(struct core *core, const struct core_path *path,
 	char text[1024], from[IP_ENDPOINT_STRLEN];
 	va_list args;
 
-	if (!limiter_pass(core, &core->core_noise))
+	if (!core_may_speak(core))
 		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);

@@ -69,8 +69,8 @@ struct core {
 	u32 core_handles;		/* last one given */
 	u32 core_numbers;		/* of SAs, for the log */
 	struct cookies core_cookies;
-	struct limiter core_answers;	/* to strangers */
-	struct limiter core_noise;	/* log lines about strangers */
+	struct limiter core_answers;	/* to strangers, 10 a second */
+	struct limiter core_noise;	/* log lines about them, 50 */
 
 	struct exchange *core_dead_exchanges;
 	struct child *core_dead_children;
@@ -88,6 +88,8 @@ void core_log(struct core *core, enum core_level level, const char *conn,
 __printf(3, 4)
 void core_noise(struct core *core, const struct core_path *path,
 		const char *format, ...);
+/* False if strangers have been talked about enough for now. */
+bool core_may_speak(struct core *core);
 /* False if strangers have had enough answers for now. */
 bool core_may_answer(struct core *core);
 

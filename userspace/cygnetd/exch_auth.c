@@ -113,7 +113,7 @@ void auth_refused(struct exchange *ex, const struct message *msg)
 
 	conf_id_print(&sa->sa_id_local, id, sizeof(id));
 	if (type == N_AUTHENTICATION_FAILED)
-		ike_sa_fail(sa, "the peer refused us: AUTHENTICATION_FAILED (psk, or local-id %.50s)",
+		ike_sa_fail(sa, "the peer refused: AUTHENTICATION_FAILED (psk, or local-id %.50s)",
 			    id);
 	else
 		ike_sa_fail(sa, "the peer refused IKE_AUTH: %s",

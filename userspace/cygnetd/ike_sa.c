@@ -40,6 +40,10 @@ void ike_sa_log(struct ike_sa *sa, enum core_level level, const char *format,
 	char text[3072];
 	va_list args;
 
+	/* Anybody can begin as many as he likes. */
+	if (sa->sa_half_open && level < CORE_DEBUG &&
+	    !core_may_speak(sa->sa_core))
+		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
@@ -230,6 +234,7 @@ static void follow(struct ike_sa *sa, const struct core_path *path,
 {
 	char old[IP_ENDPOINT_STRLEN], new[IP_ENDPOINT_STRLEN];
 	bool request = !(msg->msg_hdr.hdr_flags & MSG_RESPONSE);
+	struct child *child, *next;
 
 	if (ip_endpoint_equal(&sa->sa_path.cp_remote, &path->cp_remote) &&
 	    sa->sa_path.cp_natt == path->cp_natt)
@@ -241,6 +246,11 @@ static void follow(struct ike_sa *sa, const struct core_path *path,
 		   ip_endpoint_print(&sa->sa_path.cp_remote, old),
 		   ip_endpoint_print(&path->cp_remote, new));
 	sa->sa_path = *path;
+	/* The kernel's SAs still send to the old place: new ones will not. */
+	for (child = sa->sa_children; child; child = next) {
+		next = child->child_next;
+		child_rekey(child);
+	}
 }
 
 /* After a message that was authentic but is no IKEv2: fatal to both sides. */
@@ -446,6 +456,15 @@ static void arm_lifetime(struct ike_sa *sa)
 		  (sa->sa_initiator ? core_jitter(life - life / 10) : life));
 }
 
+void ike_sa_replace(struct ike_sa *sa, const char *why)
+{
+	ike_sa_log(sa, CORE_INFO, "%s: a new IKE SA shall replace it", why);
+	sa->sa_expired = true;
+	timer_set(&sa->sa_core->core_timers, &sa->sa_timer,
+		  core_now(sa->sa_core) + CONN_RETRY_LONGEST_MS);
+	conn_replace(sa->sa_conn, sa);
+}
+
 static void on_timer(void *arg)
 {
 	struct ike_sa *sa = arg;
@@ -456,12 +475,7 @@ static void on_timer(void *arg)
 		ike_sa_fail(sa, "the peer did not authenticate in time");
 		break;
 	case IKE_ESTABLISHED:
-		ike_sa_log(sa, CORE_INFO,
-			   "its lifetime ends: a new IKE SA shall replace it");
-		sa->sa_expired = true;
-		timer_set(&sa->sa_core->core_timers, &sa->sa_timer,
-			  core_now(sa->sa_core) + CONN_RETRY_LONGEST_MS);
-		conn_replace(sa->sa_conn, sa);
+		ike_sa_replace(sa, "its lifetime ends");
 		break;
 	case IKE_DELETING:
 	case IKE_CLOSED:
@@ -530,6 +544,7 @@ static void settle_twins(struct ike_sa *sa, struct ike_sa *other)
 static void see_to_older(struct ike_sa *sa)
 {
 	struct ike_sa *other, *next;
+	unsigned int same = 0;
 
 	for (other = sa->sa_conn->cn_sas; other; other = next) {
 		next = other->sa_next_conn;
@@ -546,9 +561,11 @@ static void see_to_older(struct ike_sa *sa)
 		if (other->sa_state != IKE_ESTABLISHED ||
 		    !same_identities(sa, other))
 			continue;
-		if (sa->sa_initial_contact) {
+		if (sa->sa_initial_contact || ++same >= IKE_SAME_MAX) {
 			ike_sa_log(other, CORE_INFO,
-				   "the peer has begun afresh");
+				   sa->sa_initial_contact ?
+				   "the peer has begun afresh" :
+				   "the peer has begun too many");
 			ike_sa_close(other);
 		} else if (twins(sa, other)) {
 			settle_twins(sa, other);

@@ -12,6 +12,7 @@
 #define IKE_HALF_OPEN_MS	30000	/* for a peer to authenticate */
 #define IKE_LINGER_MS		10000	/* answering retransmits only */
 #define IKE_CHILDREN_MAX	16
+#define IKE_SAME_MAX		8	/* SAs between the same identities */
 #define IKE_TWINS_MS		20000	/* "at once", for duplicates */
 
 enum ike_state {
@@ -108,6 +109,8 @@ void ike_sa_up(struct ike_sa *sa);
 void ike_sa_next(struct ike_sa *sa);
 /* Both sides began at once, and this is the one that goes. */
 bool ike_sa_loses(const struct ike_sa *sa);
+/* A new SA is begun; this one goes when that works. */
+void ike_sa_replace(struct ike_sa *sa, const char *why);
 /* Tells the peer, then closes. */
 void ike_sa_delete(struct ike_sa *sa);
 /* Looks for life now. */
