@@ -11,9 +11,9 @@ import tempfile
 
 import pytest
 
-import world as stage
-from daemons import TREE, Charon, Cygnetd, until
-from esp import EspEnd
+from ike import world as stage
+from ike.daemons import TREE, Charon, Cygnetd, until
+from ike.esp import EspEnd
 
 # name of a cygnet connection and of strongSwan's: "net"
 CONNECTION = """

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 
-from vici import Vici
+from ike.vici import Vici
 
 PSK = "correct horse battery staple"
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -119,7 +119,15 @@ class Cygnetd:
                                         stderr=subprocess.PIPE, text=True,
                                         errors="replace", env=self.environment)
         self.log = Lines(self.process.stderr)
-        self.log.wait("engine locked in")
+        if not until(self._answers):
+            self.process.kill()
+            raise AssertionError("cygnetd does not start:\n%s" % "\n".join(self.log.lines))
+
+    def _answers(self):
+        try:
+            return self.command("status")
+        except (OSError, CommandFailed):
+            return None
 
     @property
     def engine(self):

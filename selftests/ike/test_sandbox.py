@@ -12,8 +12,8 @@ import subprocess
 
 import pytest
 
-from conftest import build
-from daemons import TREE, Lines
+from ike.conftest import build
+from ike.daemons import TREE, Lines
 
 SIGSYS, EPERM = 31, 1
 # struct ipc_msg with a struct ipc_sockets of none, at log level debug

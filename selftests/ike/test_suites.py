@@ -7,9 +7,9 @@ import struct
 
 import pytest
 
-import world as stage
-from daemons import until
-from test_tunnel import installed, one_child
+from ike import world as stage
+from ike.daemons import until
+from ike.test_tunnel import installed, one_child
 
 IKE_SUITES = [
     ("aes256gcm-sha256-x25519", "aes256gcm16-prfsha256-curve25519"),
