@@ -480,6 +480,7 @@ static bool start(void)
 int engine_main(void)
 {
 	log_open(ENGINE_NAME);
+	prctl(PR_SET_NAME, ENGINE_NAME);	/* else it is called "exe" */
 	close_range(ENGINE_FD + 1, ~0U, 0);
 	signal(SIGPIPE, SIG_IGN);
 	/* Both are the keeper's to hear; it then closes the pair. */
