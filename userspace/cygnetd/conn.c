@@ -20,6 +20,7 @@ struct command {
 };
 
 static void on_timer(void *arg);
+static void on_adopted_timer(void *arg);
 static void on_reply(void *arg, const struct ipc_reply *reply);
 
 struct conn *conn_new(struct core *core, const struct conf_conn *conf)
@@ -31,6 +32,7 @@ struct conn *conn_new(struct core *core, const struct conf_conn *conf)
 	conn->cn_core = core;
 	conn->cn_conf = *conf;
 	timer_init(&conn->cn_timer, on_timer, conn);
+	timer_init(&conn->cn_adopted_timer, on_adopted_timer, conn);
 	waiter_init(&conn->cn_waiter, on_reply, conn);
 	return conn;
 }
@@ -44,6 +46,7 @@ void conn_free(struct conn *conn)
 		free(cmd);
 	}
 	timer_unset(&conn->cn_core->core_timers, &conn->cn_timer);
+	timer_unset(&conn->cn_core->core_timers, &conn->cn_adopted_timer);
 	waiter_cancel(conn->cn_core, &conn->cn_waiter);
 	free(conn);
 }
@@ -498,8 +501,7 @@ void conn_sa_gone(struct conn *conn, struct ike_sa *sa)
 		conn_failed(conn, "the IKE SA has ended");
 }
 
-/* The SAs that the new child stands in for: a daemon's before us, or older. */
-static void drop_replaced(struct conn *conn, struct ike_sa *sa)
+static void drop_adopted(struct conn *conn, u32 dirs)
 {
 	struct ipc_msg msg;
 	u32 i;
@@ -508,17 +510,35 @@ static void drop_replaced(struct conn *conn, struct ike_sa *sa)
 		const struct conn_pair *pair = &conn->cn_adopted[i];
 
 		core_ask_init(&msg, IPC_CHILD_DEL, conn->cn_conf.conn_name);
-		msg.im_child.ic_dirs = IPC_DIR_IN | IPC_DIR_OUT;
+		msg.im_child.ic_dirs = dirs;
 		msg.im_child.ic_spi_in = pair->pair_spi_in;
 		msg.im_child.ic_spi_out = pair->pair_spi_out;
 		msg.im_child.ic_local = pair->pair_here;
 		msg.im_child.ic_remote = pair->pair_there;
 		core_tell(conn->cn_core, &msg);
-		conn_log(conn, CORE_INFO,
+		conn_log(conn, CORE_DEBUG,
 			 "the pair found at start (in 0x%08x, out 0x%08x) is replaced",
 			 ntohl(pair->pair_spi_in), ntohl(pair->pair_spi_out));
 	}
+}
+
+/* What the peer had sent before it heard of the new SA has arrived by now. */
+static void on_adopted_timer(void *arg)
+{
+	struct conn *conn = arg;
+
+	drop_adopted(conn, IPC_DIR_IN);
 	conn->cn_n_adopted = 0;
+}
+
+/* The SAs that the new child stands in for: a daemon's before us, or older. */
+static void drop_replaced(struct conn *conn, struct ike_sa *sa)
+{
+	if (conn->cn_n_adopted && !conn->cn_adopted_timer.timer_is_set) {
+		drop_adopted(conn, IPC_DIR_OUT);
+		timer_set(&conn->cn_core->core_timers, &conn->cn_adopted_timer,
+			  core_now(conn->cn_core) + CHILD_LINGER_MS);
+	}
 	if (sa->sa_replaces) {
 		ike_sa_delete(sa->sa_replaces);
 		sa->sa_replaces = NULL;

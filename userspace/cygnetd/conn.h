@@ -49,6 +49,7 @@ struct conn {
 	char cn_error[256];		/* why the last attempt failed */
 	u32 cn_n_adopted;
 	struct conn_pair cn_adopted[CONN_ADOPTED_MAX];
+	struct timer cn_adopted_timer;	/* their inbound SAs' last moments */
 	struct command *cn_commands;
 };
 
