@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Two gateways with the whole of it: daemons, command line, module; and
+cygnet on one gateway, strongSwan on kernel xfrm on the other."""
+
+import os
+import re
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from ike.daemons import Charon
+from lib.bench import until
+from lib.daemon import Daemon
+from lib.road import CLIENT, GWA, GWB, LAN_A, LAN_B, Road, SERVER
+
+CONNECTION = """
+connection office {
+    remote  = %s
+    psk     = office.psk
+    protect = %s <-> %s
+    %s
+}
+"""
+TRAFFIC = pytest.mark.parametrize("encapsulation", ["auto", "udp"])
+
+
+@pytest.fixture(scope="module", name="road")
+def fixture_road():
+    with Road() as road:
+        yield road
+
+
+class Flood(threading.Thread):
+    """Pings from client to server all the while, in bursts; counts what is lost."""
+
+    def __init__(self, family=4, size=56):
+        super().__init__()
+        self.command = ["ip", "netns", "exec", "client", "ping", "-n", "-q", "-i", "0.02", "-c",
+                        "20", "-W", "10", "-s", str(size), SERVER[family]]
+        self.sent = self.received = 0
+        self.enough = threading.Event()
+
+    def run(self):
+        while not self.enough.is_set():
+            said = subprocess.run(self.command, capture_output=True, text=True,
+                                  check=False).stdout
+            counts = re.search(r"(\d+) packets transmitted, (\d+) received", said)
+            self.sent += int(counts.group(1))
+            self.received += int(counts.group(2))
+
+    def more(self, count=40):
+        """That many more pings have been answered."""
+        goal = self.received + count
+        until(lambda: self.received >= goal, "%d more pings" % count, 60)
+
+    def __enter__(self):
+        self.start()
+        self.more()
+        return self
+
+    def __exit__(self, kind, *_):
+        self.enough.set()
+        self.join()
+        if not kind:
+            assert self.sent == self.received, "%d of %d pings were lost" % (
+                self.sent - self.received, self.sent)
+
+
+class Gateways:
+    """cygnetd on both, not yet connected."""
+
+    def __init__(self, road, lan=4, outer=4, more="", start=""):
+        self.road = road
+        ends = ((road.gwb, GWA, LAN_B, LAN_A, more), (road.gwa, GWB, LAN_A, LAN_B, more + start))
+        self.before = [self.state(ns) for ns in (road.gwa, road.gwb)]
+        self.gwb, self.gwa = self.daemons = [
+            Daemon(ns, CONNECTION % (remote[outer], near[lan], far[lan], lines), level="debug")
+            for ns, remote, near, far, lines in ends]
+
+    @staticmethod
+    def state(ns):
+        """What up makes and down must take away."""
+        return [ns.run("ip", *words.split()) for words in (
+            "-br link", "-4 route", "-6 route", "-br -4 address")]
+
+    def up(self):
+        self.road.needs_protection((4,))
+        self.gwa.cygnet("up", "office")
+        self.one_pair()
+        self.road.ping()
+
+    def spis(self, daemon):
+        """(in, out) of each child that carries traffic, from the daemon; and in the module
+        there are no others."""
+        status = daemon.status()
+        return {(child["spi-in"], child["spi-out"]) for child in status.get("children", [])
+                if child["state"] == "installed"}
+
+    def module(self, daemon):
+        """The same, from the module."""
+        shown = daemon.cygnet("sa", "show")
+        return (set(re.findall(r"^in\S*\s+(0x\S+)", shown, re.M)),
+                set(re.findall(r"^out\S*\s+(0x\S+)", shown, re.M)))
+
+    def is_one_pair(self):
+        ours, theirs = self.spis(self.gwa), self.spis(self.gwb)
+        if len(ours) != 1 or {(b, a) for a, b in ours} != theirs:
+            return False
+        spi_in, spi_out = next(iter(ours))
+        return self.module(self.gwa) == ({spi_in}, {spi_out}) and \
+            self.module(self.gwb) == ({spi_out}, {spi_in})
+
+    def one_pair(self):
+        until(self.is_one_pair, "exactly one pair of SAs at both ends", 60)
+
+    def engine(self, daemon):
+        children = subprocess.run(["pgrep", "-P", str(daemon.process.process.pid)],
+                                  capture_output=True, text=True, check=True).stdout.split()
+        return int(children[0])
+
+    def close(self):
+        for daemon in self.daemons:
+            try:
+                daemon.cygnet("down", "office", check=False)
+            finally:
+                daemon.stop()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind:
+            for daemon in self.daemons:
+                print("--- %s\n%s" % (daemon.ns.name, daemon.log()))
+        self.close()
+        if not kind:
+            self.road.no_cleartext()
+
+
+@pytest.mark.parametrize("outer", (4, 6))
+@pytest.mark.parametrize("lan", (4, 6))
+def test_up_and_ping(road, lan, outer):
+    road.needs_protection((lan,))
+    with Gateways(road, lan, outer) as pair:
+        pair.gwa.cygnet("up", "office")
+        road.ping(lan)
+        road.ping(lan, reverse=True)
+        pair.one_pair()
+
+
+@TRAFFIC
+@pytest.mark.parametrize("by", ["gwa", "gwb"])
+def test_rekey_loses_nothing(road, by, encapsulation):
+    with Gateways(road, more="encapsulation = " + encapsulation) as pair:
+        pair.up()
+        before = pair.spis(pair.gwa)
+        with Flood() as flood:
+            for _ in range(3):
+                getattr(pair, by).cygnet("rekey", "office")
+                flood.more()
+        pair.one_pair()
+        assert not before & pair.spis(pair.gwa)
+
+
+def test_rekey_by_bytes(road):
+    """The module counts and says when it is time."""
+    with Gateways(road, more="rekey-bytes = 64K") as pair:
+        pair.up()
+        before = pair.spis(pair.gwa)
+        with Flood(size=1300) as flood:
+            until(lambda: pair.spis(pair.gwa) and not before & pair.spis(pair.gwa), "new SAs",
+                  60)
+            flood.more()
+        pair.one_pair()
+
+
+def test_trap(road):
+    """The first packet brings the tunnel up."""
+    road.needs_protection((4,))
+    with Gateways(road, start="start = trap") as pair:
+        until(lambda: pair.gwa.status()["state"] == "trap", "the trap", 60)
+        assert road.try_ping(count=20, seconds=10) >= 10
+        pair.one_pair()
+
+
+def test_down_takes_away_what_up_made(road):
+    with Gateways(road) as pair:
+        pair.up()
+        assert "cyg0" in road.gwa.run("ip", "-br", "link")
+        assert "unreachable 10.2.0.0/24" in road.gwa.run("ip", "route")
+        pair.gwa.cygnet("down", "office")
+        assert pair.state(road.gwa) == pair.before[0]
+        # The other end still refuses to send in clear, and to be spoken to so.
+        until(lambda: not pair.spis(pair.gwb), "the peer to see it go", 60)
+        assert road.try_ping(reverse=True) == 0
+        road.no_cleartext()
+        pair.gwb.cygnet("down", "office")
+        assert pair.state(road.gwb) == pair.before[1]
+        road.needs_protection((4,))
+
+
+def test_up_again_and_again(road):
+    with Gateways(road) as pair:
+        pair.up()
+        pair.gwa.cygnet("up", "office")
+        pair.one_pair()
+        for _ in range(3):
+            pair.gwa.cygnet("down", "office")
+            pair.gwa.cygnet("up", "office")
+            road.ping()
+        pair.one_pair()
+
+
+def kill_engine(pair):
+    os.kill(pair.engine(pair.gwa), signal.SIGKILL)
+    until(lambda: len(re.findall("engine locked in", pair.gwa.log())) == 2, "a new engine", 60)
+
+
+def kill_keeper(pair):
+    engine = pair.engine(pair.gwa)
+    pair.gwa.process.process.kill()
+    pair.gwa.process.process.wait()
+    until(lambda: not os.path.exists("/proc/%d" % engine), "the end of its engine", 60)
+
+
+def kill_both(pair):
+    engine = pair.engine(pair.gwa)
+    pair.gwa.process.process.send_signal(signal.SIGSTOP)
+    os.kill(engine, signal.SIGKILL)
+    pair.gwa.process.process.kill()
+    pair.gwa.process.process.wait()
+
+
+def stop(pair):
+    """As an upgrade does."""
+    pair.gwa.stop()
+    assert pair.gwa.process.process.returncode == 0
+
+
+@TRAFFIC
+@pytest.mark.parametrize("kill", [kill_engine, kill_keeper, kill_both, stop])
+def test_killed_under_traffic(road, kill, encapsulation):
+    """The tunnel carries on without the daemon, and a new one ends with one pair."""
+    with Gateways(road, more="encapsulation = " + encapsulation) as pair:
+        pair.up()
+        before = pair.spis(pair.gwa)
+        with Flood() as flood:
+            kill(pair)
+            flood.more(100)
+            if kill is not kill_engine:
+                pair.gwa.start()
+            flood.more()
+            until(lambda: pair.spis(pair.gwa) and not before & pair.spis(pair.gwa),
+                  "SAs of the new daemon", 60)
+            pair.one_pair()
+            flood.more()
+
+
+@pytest.mark.parametrize("how", ["link set cyg0 down", "link delete cyg0",
+                                 "route delete 10.2.0.0/24 dev cyg0"])
+def test_device_goes_under_traffic(road, how):
+    """The unreachable twin catches what has lost its way."""
+    with Gateways(road) as pair:
+        pair.up()
+        sender = subprocess.Popen(["ip", "netns", "exec", "client", "ping", "-n", "-q", "-i",
+                                   "0.01", SERVER[4]], stdout=subprocess.DEVNULL)
+        try:
+            until(lambda: "0" != pair.gwa.cygnet("--json", "show") and True, "traffic")
+            road.gwa.ip(how)
+            assert road.try_ping(count=10, seconds=5) == 0
+        finally:
+            sender.terminate()
+            sender.wait()
+        road.no_cleartext()
+        pair.gwa.cygnet("down", "office")
+        assert pair.state(road.gwa) == pair.before[0]
+
+
+class Netns:
+    """lib.bench.Netns, as ike.daemons wants it."""
+
+    def __init__(self, ns):
+        self.ns = ns
+
+    def argv(self, *command):
+        return ["ip", "netns", "exec", self.ns.name, *command]
+
+
+@pytest.fixture(name="charon")
+def fixture_charon(road, tmp_path):
+    """strongSwan on gwb's kernel xfrm."""
+    started = []
+
+    def start(encap):
+        charon = Charon(Netns(road.gwb), str(tmp_path), kernel="kernel-netlink")
+        started.append(charon)
+        charon.load({"addr": GWB[4], "id": GWB[4]}, {"addr": GWA[4], "id": GWA[4]}, name="office",
+                    encap="yes" if encap == "udp" else "no",
+                    child={"local_ts": [LAN_B[4]], "remote_ts": [LAN_A[4]],
+                           "esp_proposals": ["aes256gcm16-esn-noesn"]})
+        return charon
+    yield start
+    for charon in started:
+        charon.stop()
+
+
+@TRAFFIC
+@pytest.mark.parametrize("initiator", ["us", "them"])
+def test_strongswan(road, charon, initiator, encapsulation):
+    road.needs_protection((4,))
+    peer = charon(encapsulation)
+    near = CONNECTION % (GWB[4], LAN_A[4], LAN_B[4], "encapsulation = " + encapsulation)
+    with Daemon(road.gwa, near, level="debug") as gwa:
+        try:
+            if initiator == "us":
+                gwa.cygnet("up", "office")
+            else:
+                peer.initiate("office", timeout=60000)
+            road.ping()
+            with Flood() as flood:
+                gwa.cygnet("rekey", "office")
+                flood.more()
+                peer.vici.call("rekey", {"child": "office"})
+                flood.more()
+            until(lambda: len(peer.children()) == 1, "one child at the peer", 60)
+            with Flood() as flood:
+                os.kill(gwa.process.process.pid, signal.SIGKILL)
+                gwa.process.process.wait()
+                flood.more()
+                gwa.start()
+                until(lambda: len(gwa.status().get("children", [])) == 1, "one pair", 60)
+                flood.more()
+        except BaseException:
+            print(gwa.log())
+            raise
+        finally:
+            gwa.cygnet("down", "office", check=False)
+    road.no_cleartext()
+    assert CLIENT
