@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "backend.h"
 #include "log.h"
@@ -519,6 +520,15 @@ static int reserve_spi(struct backend *be, const struct ip_addr *local,
 	return 0;
 }
 
+/* Up to an eighth less, so that both ends do not rekey in the same moment. */
+static u64 soft_limit(u64 limit)
+{
+	u32 chance = 0;
+
+	(void)!getrandom(&chance, sizeof(chance), 0);
+	return limit - limit / 8 * (chance % 1024) / 1024;
+}
+
 /* Half as long again as until rekeying, should that not succeed. */
 static u64 hard_limit(u64 soft)
 {
@@ -537,8 +547,9 @@ static struct kernel_sa common_sa(const struct conf_conn *conn,
 		.ksa_esn = child->ic_esn,
 		.ksa_lifetime = {
 			.life_hard_seconds = hard_limit(conn->conn_rekey),
-			.life_soft_packets = child->ic_esn ? 0 : SOFT_PACKETS,
-			.life_soft_bytes = conn->conn_rekey_bytes,
+			.life_soft_packets =
+				child->ic_esn ? 0 : soft_limit(SOFT_PACKETS),
+			.life_soft_bytes = soft_limit(conn->conn_rekey_bytes),
 			.life_hard_bytes = hard_limit(conn->conn_rekey_bytes),
 		},
 	};
