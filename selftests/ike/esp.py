@@ -132,7 +132,8 @@ class EspEnd(threading.Thread):
             return
         sa = self.inbound.get(struct.unpack("!I", esp[:4])[0])
         try:
-            os.write(tun, sa.open(esp))
+            inner = sa.open(esp)
             self.opened += 1
+            os.write(tun, inner)
         except (AttributeError, InvalidTag):
             self.lost += 1
