@@ -4,7 +4,9 @@
  * unprotected comes out of it.
  */
 #include <linux/if_arp.h>
+#include <linux/ipv6.h>
 #include <linux/module.h>
+#include <net/addrconf.h>
 #include <net/ip.h>
 #include <net/rtnetlink.h>
 
@@ -51,6 +53,19 @@ static void device_free(struct net_device *dev)
 	cyg_stats_died(CYG_KIND_DEVICE);
 }
 
+/*
+ * No link-local address unless someone adds one: router solicitations and
+ * multicast reports would only meet the policies and be counted as drops.
+ */
+static int device_open(struct net_device *dev)
+{
+	struct inet6_dev *idev = __in6_dev_get(dev);
+
+	if (idev)
+		WRITE_ONCE(idev->cnf.addr_gen_mode, IN6_ADDR_GEN_MODE_NONE);
+	return 0;
+}
+
 static netdev_tx_t device_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	cyg_output_xmit(netdev_priv(dev), skb);
@@ -74,6 +89,7 @@ static void device_get_stats64(struct net_device *dev,
 static const struct net_device_ops device_ops = {
 	.ndo_init = device_init,
 	.ndo_uninit = device_uninit,
+	.ndo_open = device_open,
 	.ndo_start_xmit = device_xmit,
 	.ndo_get_stats64 = device_get_stats64,
 };

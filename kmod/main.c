@@ -107,15 +107,16 @@ destroy_wq:
 }
 
 /*
- * No new work (netlink), no new packets (protocol handlers, devices with their
- * policies and SAs, then port hooks), wait for packets inside crypto and for
- * the SAs that they held, and for everything that RCU still frees.
+ * No more packets (protocol handlers, devices), and with the devices go their
+ * policies and SAs, of which netlink still tells and cannot make new ones. Then
+ * netlink; then the port hooks, and the wait for packets inside crypto and the
+ * SAs that they hold; last, everything that RCU still frees.
  */
 static void __exit cyg_exit(void)
 {
-	cyg_netlink_uninit();
 	cyg_input_uninit();
 	cyg_device_uninit();
+	cyg_netlink_uninit();
 	unregister_pernet_subsys(&net_ops);
 	destroy_workqueue(cyg_wq);
 	rcu_barrier();

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Counters of drops, and of objects alive.
+ * Counters of drops, with a tracepoint, and of objects alive.
  */
 #include <linux/percpu.h>
 #include <net/dropreason.h>
 
 #include "cygnet.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
 
 static atomic_t alive[CYG_KINDS];
 
@@ -69,6 +72,7 @@ u64 cyg_stats_fold(const struct cyg_drops __percpu *drops, enum cygnet_drop reas
 void cyg_stats_drop(enum cygnet_drop reason, struct cyg_net *cn,
 		    struct net_device *dev, struct cyg_sa *sa)
 {
+	trace_cygnet_drop(reason, dev, sa);
 	this_cpu_inc(cn->drops->packets[reason]);
 	if (dev) {
 		struct cyg_device *cyg = netdev_priv(dev);
