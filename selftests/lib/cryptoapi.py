@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Algorithms of the kernel's crypto API, put in front of others.
 
-    with preferred("cryptd", "rfc4106(gcm(aes))"):
+    with preferred("pcrypt", "rfc4106(gcm(aes))"):
         ...    # whoever asks for rfc4106(gcm(aes)) gets an asynchronous one
 
-cryptd queues every request and answers -EINPROGRESS, pcrypt does so too and
-uses all processors.  An instance goes away once nobody has it any more.
+pcrypt queues every request, answers -EINPROGRESS and uses all processors, in
+order; cryptd does so too, on one.  An instance goes away at the end, once
+nobody has it any more.
 """
 
 import errno
@@ -50,9 +51,13 @@ def first_choice(name):
 @contextmanager
 def preferred(template, name):
     """template(name) before all others, until the end."""
-    request(NEWALG, "%s(%s)" % (template, name), PRIORITY)
+    child = first_choice(name)
+    if not child:                       # a template that nobody has asked for
+        request(NEWALG, name)
+        child = first_choice(name)
+    request(NEWALG, "%s(%s)" % (template, child), PRIORITY)
     driver = first_choice(name)
-    assert driver.startswith(template + "("), driver
+    assert driver == "%s(%s)" % (template, child)
     try:
         yield driver
     finally:

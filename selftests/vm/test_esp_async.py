@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Asynchronous crypto: every single packet finishes later, in other hands.
 
-Debian's fast AES-GCM does so only now and then, so cryptd() or pcrypt() are put
-in front of it.  What test_esp.py asks of both directions is asked again, and
+Debian's fast AES-GCM does so only now and then, so pcrypt() is put in front of
+it.  What test_esp.py asks of both directions is asked again, and
 then SAs, devices and the module go while packets are inside.
 """
 
 import os
+import socket
 import subprocess
 
 import pytest
 
 from lib.bench import ESP, FAR4, IN4, run, seen, until
-from lib.cryptoapi import preferred
+from lib.cryptoapi import NETLINK_CRYPTO, preferred
 from lib.espref import udp
 from lib.genl import Genl
 from test_esp import NATIVE, ENCAP, TestReceiving as Receiving, TestReplay as Replay, \
@@ -21,15 +22,20 @@ from test_esp import NATIVE, ENCAP, TestReceiving as Receiving, TestReplay as Re
 NAMES = ("rfc4106(gcm(aes))", "rfc7539esp(chacha20,poly1305)")
 
 
-@pytest.fixture(scope="module", params=("cryptd", "pcrypt"), autouse=True)
-def asynchronous(request):
+@pytest.fixture(scope="module", autouse=True)
+def asynchronous():
     """For all SAs that are made from now on."""
-    modules = ("crypto_user", request.param)
-    if any(subprocess.call(["modprobe", "-q", m]) for m in modules) and \
-            request.param == "pcrypt":
-        pytest.skip("this kernel has no pcrypt")
-    with preferred(request.param, NAMES[0]), preferred(request.param, NAMES[1]):
-        yield request.param
+    template = "pcrypt"
+    for name in ("aesni_intel", "crypto_user", "pcrypt"):
+        subprocess.call(["modprobe", "-q", name])
+    if os.environ["GUEST"] == "debug":  # one processor, so no pcrypt
+        template = "cryptd"
+        try:
+            socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_CRYPTO).close()
+        except OSError:
+            pytest.skip("this kernel's crypto API takes no configuration")
+    with preferred(template, NAMES[0]), preferred(template, NAMES[1]):
+        yield
 
 
 def pending(net):
@@ -53,7 +59,9 @@ def test_receiving(net, cipher, esn, family, encap):
 
 @pytest.mark.parametrize("window", (32, 4096))
 def test_replay(net, window):
-    Replay().test_edges(net, window, True)
+    """Without ESN, whose numbers are guessed from a window that packets still
+    inside have not moved yet."""
+    Replay().test_edges(net, window, False)
     net.clear()
     Replay().test_any_order(net, window, False)
 
@@ -100,7 +108,7 @@ def test_more_than_it_takes(net):
     until(lambda: pending(net) == 0 and seen(net.state(sa)) == len(packets), "all counted")
     state = net.state(sa)
     assert set(state["drops"]) <= {"rx-crypto"}
-    assert state["packets"] > 500
+    assert state["packets"] > 100
 
 
 def burst(net, sa_in, first):
