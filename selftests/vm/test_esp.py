@@ -515,6 +515,8 @@ WINDOWS = [pytest.param(w, esn, id="%d-%s" % (w, "esn" if esn else "seq32"))
 class TestReplay:
     """The window's edges, exactly."""
 
+    reasons_known = True        # packets still inside can hide them
+
     def play(self, net, window, esn, start, numbers, encap=NATIVE):
         sa = net.sa("in", esn=esn, sequence=start, replay_window=window, encap=encap,
                     spi=0x1100)
@@ -528,7 +530,9 @@ class TestReplay:
         moved, out = net.feed(sa, packets)
         accepted = [i for i, verdict in enumerate(verdicts) if not verdict]
         assert [mark_of(p) for p in out] == accepted
-        assert moved["drops"] == expected
+        if self.reasons_known:
+            assert moved["drops"] == expected
+        assert sum(moved["drops"].values()) == len(numbers) - len(accepted)
         assert moved.get("packets", 0) == len(accepted)
         assert net.state(sa)["sequence"] == model.top
         net.nl.do("sa-del", protocol=50, spi=sa.spi, dst=sa.dst)
