@@ -9,6 +9,7 @@ import select
 import socket
 import struct
 import threading
+import time
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
@@ -50,6 +51,7 @@ class EspEnd(threading.Thread):
         super().__init__(daemon=True)
         self.namespace, self.device = namespace, device
         self.inbound, self.outbound, self.current = {}, {}, None
+        self.gone = set()
         self.sealed = self.opened = 0
         self.lost = 0       # inbound packets of unknown SPI or wrong ICV
         self.ready = threading.Event()
@@ -68,12 +70,14 @@ class EspEnd(threading.Thread):
                 self.current = self.outbound[record["spi-out"]]
         elif record["do"] == "del":
             if record["dirs"] & 1:
+                self.gone.add(record["spi-in"])
                 self.inbound.pop(record["spi-in"], None)
             if record["dirs"] & 2:
                 gone = self.outbound.pop(record["spi-out"], None)
                 if gone is self.current:
                     self.current = None
         elif record["do"] == "down":
+            self.gone.update(self.inbound)
             self.inbound, self.outbound, self.current = {}, {}, None
 
     @staticmethod
@@ -125,12 +129,20 @@ class EspEnd(threading.Thread):
         datagram = struct.pack("!HHHH", NATT, port, 8 + len(esp), 0) + esp
         (raw6 if ":" in address else raw4).sendto(datagram, (address, 0))
 
+    def _inbound(self, spi):
+        """The SA, which the daemon may have written down but nobody read yet."""
+        for _ in range(100):
+            if spi in self.inbound or spi in self.gone:
+                break
+            time.sleep(0.005)
+        return self.inbound.get(spi)
+
     def _receive(self, datagram, tun):
         esp = datagram[8:]
         if struct.unpack("!H", datagram[2:4])[0] != NATT or len(esp) < 16 or \
                 esp[:4] == bytes(4):
             return
-        sa = self.inbound.get(struct.unpack("!I", esp[:4])[0])
+        sa = self._inbound(struct.unpack("!I", esp[:4])[0])
         try:
             inner = sa.open(esp)
             self.opened += 1
