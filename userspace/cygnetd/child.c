@@ -227,11 +227,11 @@ void child_up(struct child *child)
 	conn_child_up(sa->sa_conn, child);
 }
 
-void child_receive(struct child *child, struct child *old)
+void child_receive(struct child *child, struct child *old, u64 patience_ms)
 {
 	child->child_replaces = old;
 	child_set_state(child, CHILD_RECEIVING);
-	arm(child, CHILD_OVERDUE_MS);
+	arm(child, patience_ms);
 }
 
 void child_replaced(struct child *child)
@@ -298,12 +298,26 @@ static void child_close(struct child *child)
 	sa->sa_core->core_dead_children = child;
 }
 
+/* What a new IKE SA brought takes over before the one in use goes. */
+static void hand_over(struct child *child)
+{
+	struct child *other;
+	struct ike_sa *sa;
+
+	for (sa = child->child_sa->sa_conn->cn_sas; sa; sa = sa->sa_next_conn)
+		for (other = sa->sa_children; other; other = other->child_next)
+			if (other != child && !other->child_replaces)
+				child_switch(other);
+}
+
 void child_down(struct child *child, bool late)
 {
 	bool linger = late && child->child_dirs & IPC_DIR_IN;
 
 	if (child->child_state == CHILD_GONE)
 		return;
+	if (child->child_dirs & IPC_DIR_OUT && child->child_sa->sa_conn)
+		hand_over(child);
 	if (child->child_state != CHILD_NEW || child->child_spi_in)
 		tell_delete(child, linger ? IPC_DIR_OUT :
 			    IPC_DIR_IN | IPC_DIR_OUT);
@@ -388,9 +402,10 @@ static void on_timer(void *arg)
 
 	switch (child->child_state) {
 	case CHILD_RECEIVING:
-		ike_sa_log(child->child_sa, CORE_INFO,
-			   "the peer is late to delete the child SA that %u replaces",
-			   child->child_number);
+		if (child->child_replaces)
+			ike_sa_log(child->child_sa, CORE_INFO,
+				   "the peer is late to delete the child SA that %u replaces",
+				   child->child_number);
 		child_switch(child);
 		break;
 	case CHILD_INSTALLED:

@@ -9,6 +9,7 @@
 
 #define CHILD_LINGER_MS		5000	/* late packets on a deleted inbound SA */
 #define CHILD_OVERDUE_MS	10000	/* for the peer's delete of the old SA */
+#define CHILD_CHANGE_MS		1000	/* for the peer to install the new one */
 
 enum child_state {
 	CHILD_NEW,		/* being negotiated */
@@ -69,8 +70,8 @@ void child_fill(const struct child *child, u32 dirs, struct ipc_msg *msg);
 void child_has(struct child *child, u32 dirs);
 /* Both directions are in: the timers of its life start. */
 void child_up(struct child *child);
-/* Only inbound is in: outbound follows when the old one goes, or is overdue. */
-void child_receive(struct child *child, struct child *old);
+/* Only inbound is in: outbound follows when the old one goes, or after so long. */
+void child_receive(struct child *child, struct child *old, u64 patience_ms);
 /* Its replacement carries the traffic; deleted by us if the peer is late. */
 void child_replaced(struct child *child);
 /* Installs the outbound SA of a child in CHILD_RECEIVING. */

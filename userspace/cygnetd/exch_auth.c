@@ -295,7 +295,8 @@ static void answer(struct exchange *ex)
 	else if (!ex->ex_refusal && child->child_dirs & IPC_DIR_OUT)
 		child_up(child);
 	else if (!ex->ex_refusal)
-		child_receive(child, NULL);
+		child_receive(child, NULL, ike_sa_loses(sa) ?
+			      CHILD_OVERDUE_MS : CHILD_CHANGE_MS);
 	if (ex->ex_refusal)
 		conn_failed(sa->sa_conn, "the peer's child SA was refused");
 }
@@ -338,11 +339,17 @@ void auth_request_conn(struct exchange *ex, const struct message *msg)
 	offer_ask_spi(ex);
 }
 
-/* Nothing shall be sent through an SA that its initiator will delete. */
-static u32 dirs_of(const struct exchange *ex)
+/*
+ * Nothing shall be sent through an SA that its initiator will delete. And a
+ * peer that began anew, with SAs of before still up, has not installed this
+ * one yet: it shall hear from us through the old one for a moment longer.
+ */
+static u32 dirs_of(const struct ike_sa *sa)
 {
-	return ike_sa_loses(ex->ex_sa) ? IPC_DIR_IN :
-		IPC_DIR_IN | IPC_DIR_OUT;
+	if (ike_sa_loses(sa) ||
+	    (conn_child(sa->sa_conn) && !sa->sa_initial_contact))
+		return IPC_DIR_IN;
+	return IPC_DIR_IN | IPC_DIR_OUT;
 }
 
 void auth_request_spi(struct exchange *ex, const struct message *msg)
@@ -358,8 +365,9 @@ void auth_request_spi(struct exchange *ex, const struct message *msg)
 	child->child_spi_in = ex->ex_reply->ir_spi;
 	child->child_ni = ex->ex_sa->sa_ni;
 	child->child_nr = ex->ex_sa->sa_nr;
+	ex->ex_dirs = dirs_of(ex->ex_sa);
 	if (child_derive(child, &no_secret))
-		offer_install(ex, dirs_of(ex));
+		offer_install(ex, ex->ex_dirs);
 	else
 		refuse_child(ex, N_NO_PROPOSAL_CHOSEN, "no keys");
 }
@@ -371,6 +379,6 @@ void auth_request_installed(struct exchange *ex, const struct message *msg)
 		refuse_child(ex, N_TEMPORARY_FAILURE, ex->ex_reply->ir_text);
 		return;
 	}
-	child_has(ex->ex_child, dirs_of(ex));
+	child_has(ex->ex_child, ex->ex_dirs);
 	answer(ex);
 }

@@ -452,7 +452,7 @@ static void replace(struct exchange *ex)
 	struct ike_sa *sa = ex->ex_sa;
 	struct child *old = ex->ex_old;
 
-	child_receive(ex->ex_child, old);
+	child_receive(ex->ex_child, old, CHILD_OVERDUE_MS);
 	if (sa->sa_ours && sa->sa_ours->ex_purpose == EX_CHILD_REKEY &&
 	    sa->sa_ours->ex_old == old)
 		sa->sa_ours->ex_rival = ex->ex_child;

@@ -71,6 +71,7 @@ struct exchange {
 	struct child *ex_old;		/* the one that it replaces */
 	struct child *ex_rival;		/* the peer's replacement of ex_old */
 	u16 ex_refusal;			/* why there is no child: a notify */
+	u32 ex_dirs;			/* of the child to be installed now */
 	struct ts_pair ex_packet;	/* what caused a child to be wanted */
 	bool ex_has_packet;
 };
