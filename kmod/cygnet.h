@@ -48,7 +48,6 @@
 #include <net/dst_cache.h>
 #include <net/gro_cells.h>
 #include <net/netns/generic.h>
-#include <uapi/linux/cygnet.h>
 
 #include "messages.h"
 #include "replay.h"

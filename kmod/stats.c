@@ -8,7 +8,7 @@
 #include "cygnet.h"
 
 #define CREATE_TRACE_POINTS
-#include "trace.h"
+#include "tracepoints.h"
 
 static atomic_t alive[CYG_KINDS];
 
