@@ -70,7 +70,8 @@ def test_child_rekey(pair, initiator, by):
                     pair.them.vici.call("rekey", {"child": "net"})
                     events.wait()
         until(lambda: flood.sent >= 100)
-    assert flood.whole, "a ping was lost"
+    assert flood.whole, "a ping was lost: %d sent, %d sealed, %d opened, %d not for us" % (
+        flood.sent, pair.esp.sealed, pair.esp.opened, pair.esp.lost)
     assert one_child(pair)
     assert installed(pair)[0]["spi-in"] != before
     assert pair.us.count("add") >= 4
