@@ -100,13 +100,14 @@ def fixture_cygnet(road):
     cygnet.close()
 
 
-EVERY = [pytest.param(*p, id="%s-%s-v%d-%s" % (p[0], "esn" if p[1] else "seq32", p[2],
-                                               "udp" if p[3] else "native"))
-         for p in itertools.product(CIPHERS, (False, True), (4, 6), (NATIVE, ENCAP))]
+# test_esp_xfrm.py has every algorithm; here the road is what matters.
+CASES = [pytest.param(*p, id="v%d-%s" % (p[0], "udp" if p[1] else "native"))
+         for p in itertools.product((4, 6), (NATIVE, ENCAP))]
 
 
-@pytest.mark.parametrize("cipher,esn,outer,encap", EVERY)
-def test_cygnet_and_xfrm(road, cygnet, cipher, esn, outer, encap):
+@pytest.mark.parametrize("outer,encap", CASES)
+def test_cygnet_and_xfrm(road, cygnet, outer, encap):
+    cipher, esn = ("chacha20poly1305", True) if encap else ("aes256gcm", False)
     keys = [os.urandom(xfrm.ALGORITHMS[cipher][1]) for _ in range(2)]
     near, far = GWA[outer], GWB[outer]
     before = cygnet.drops().get("tx-no-sa", 0)
