@@ -51,7 +51,7 @@ class EspEnd(threading.Thread):
         super().__init__(daemon=True)
         self.namespace, self.device = namespace, device
         self.inbound, self.outbound, self.current = {}, {}, None
-        self.gone = set()
+        self.gone, self.patience = set(), 10
         self.sealed = self.opened = 0
         self.lost = 0       # inbound packets of unknown SPI or wrong ICV
         self.ready = threading.Event()
@@ -131,10 +131,12 @@ class EspEnd(threading.Thread):
 
     def _inbound(self, spi):
         """The SA, which the daemon may have written down but nobody read yet."""
-        for _ in range(100):
-            if spi in self.inbound or spi in self.gone:
-                break
+        end = time.monotonic() + 0.5
+        while self.patience and spi not in self.inbound and spi not in self.gone:
             time.sleep(0.005)
+            if time.monotonic() > end:
+                self.patience -= 1
+                break
         return self.inbound.get(spi)
 
     def _receive(self, datagram, tun):
