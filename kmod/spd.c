@@ -270,7 +270,9 @@ void cyg_spd_del(struct cyg_net *cn, struct cyg_policy *policy)
 	struct cyg_sa *sa, *next;
 
 	lockdep_assert_held(&cn->lock);
-	cyg_netlink_policy(cn, policy, CYGNET_CMD_POLICY_DEL_NTF);
+	/* One that never got its rules was never told of either. */
+	if (rcu_access_pointer(policy->rules))
+		cyg_netlink_policy(cn, policy, CYGNET_CMD_POLICY_DEL_NTF);
 	take_off_device(cn, policy);
 	list_for_each_entry_safe(sa, next, &policy->sas, policy_node)
 		cyg_sadb_del(sa);
