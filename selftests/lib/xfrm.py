@@ -12,22 +12,22 @@ ALGORITHMS = {
 }
 
 
-def state(ns, src, dst, spi, key, cipher, esn=False, encap=None):
+def state(ns, src, dst, spi, key, cipher, esn=False, encap=None, reqid=1):
     """An SA from src to dst.  The key goes through a pipe, not in argv."""
     name, length = ALGORITHMS[cipher]
     assert len(key) == length
-    ns.ip("xfrm state add src %s dst %s proto esp spi %#x mode tunnel reqid 1 "
+    ns.ip("xfrm state add src %s dst %s proto esp spi %#x mode tunnel reqid %d "
           "aead %s 0x%s 128 %s %s" % (
-              src, dst, spi, name, key.hex(),
+              src, dst, spi, reqid, name, key.hex(),
               "replay-window 128 flag esn flag af-unspec" if esn else
               "replay-window 32 flag af-unspec",
               "encap espinudp %d %d 0.0.0.0" % encap if encap else ""))
 
 
-def policy(ns, local, remote, local_net, remote_net):
+def policy(ns, local, remote, local_net, remote_net, reqid=1):
     """Tunnel between the endpoints for what goes between the networks."""
-    out = "tmpl src %s dst %s proto esp reqid 1 mode tunnel" % (local, remote)
-    back = "tmpl src %s dst %s proto esp reqid 1 mode tunnel" % (remote, local)
+    template = "tmpl src %s dst %s proto esp reqid %d mode tunnel"
+    out, back = template % (local, remote, reqid), template % (remote, local, reqid)
     ns.ip("xfrm policy add dir out src %s dst %s %s" % (local_net, remote_net, out),
           "xfrm policy add dir fwd src %s dst %s %s" % (remote_net, local_net, back),
           "xfrm policy add dir in src %s dst %s %s" % (remote_net, local_net, back))

@@ -590,8 +590,8 @@ class TestRights:
                 run("ip", "link", "add", "cyg7", "type", "cygnet")
                 return "link added"
             except RuntimeError as error:
-                if "not permitted" not in str(error):
-                    return error
+                if "in the initial user namespace is needed" not in str(error):
+                    return str(error)
             found = self.try_everything(1)
             return "refused" if set(found.values()) == {errno.EPERM} else found
         answer = self.child(work)
