@@ -147,6 +147,16 @@ def test_super_packet(net, peer, family):
     assert {len(p) for p in out} == {1228, 328}
 
 
+def push(sock, data):
+    """Where xfrm has no handler for ESP, it answers a foreign SPI with ICMP,
+    and the next call on the connected socket says so instead of sending."""
+    while True:
+        try:
+            return sock.send(data)
+        except ConnectionRefusedError:
+            pass
+
+
 @families
 def test_mixed_super_packet(net, peer, family):
     """One with IKE, a foreign SPI, a forgery, a replay and a keepalive in it:
@@ -166,11 +176,10 @@ def test_mixed_super_packet(net, peer, family):
     ]
     sock = listener(net, family, encap=True)
     peer[family].setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, size)
-    peer[family].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)   # ICMP to an earlier test
     before = net.drops()
     try:
         for parts in orders:
-            peer[family].send(b"".join(parts))
+            push(peer[family], b"".join(parts))
         until(lambda: seen(net.state(sa)) == 9, "ESP")
         got = [sock.recv(2000) for _ in range(3)]
     finally:
