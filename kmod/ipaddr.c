@@ -280,6 +280,15 @@ void cyg_ipaddr_udp_checksum(struct cyg_sa *sa, struct sk_buff *skb)
 			      (const struct in6_addr *)&sa->dst, skb->len);
 }
 
+/*
+ * The kernel's own answers (echo replies, ICMP errors) come with the lock of
+ * its ICMP socket held, and nobody waits for an error about one.
+ */
+static bool sent_by_kernel(const struct sk_buff *skb)
+{
+	return skb->sk && sk_fullsock(skb->sk) && skb->sk->sk_kern_sock;
+}
+
 /**
  * cyg_ipaddr_too_big - tell the sender of an inner packet about the MTU
  * @skb: the packet
@@ -288,6 +297,8 @@ void cyg_ipaddr_udp_checksum(struct cyg_sa *sa, struct sk_buff *skb)
  */
 void cyg_ipaddr_too_big(struct sk_buff *skb, const struct cyg_flow *flow, u32 mtu)
 {
+	if (sent_by_kernel(skb))
+		return;
 	if (flow->family == 6)
 		icmpv6_ndo_send(skb, ICMPV6_PKT_TOOBIG, 0, mtu);
 	else if (ip_hdr(skb)->frag_off & htons(IP_DF))
@@ -303,6 +314,8 @@ void cyg_ipaddr_too_big(struct sk_buff *skb, const struct cyg_flow *flow, u32 mt
  */
 void cyg_ipaddr_prohibited(struct sk_buff *skb, const struct cyg_flow *flow)
 {
+	if (sent_by_kernel(skb))
+		return;
 	if (flow->family == 6)
 		icmpv6_ndo_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_ADM_PROHIBITED, 0);
 	else
