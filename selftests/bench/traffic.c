@@ -52,21 +52,28 @@
 #define MAX_BURST	64
 #define RECEIVE_BUFFER	(8 << 20)
 
+/* Of the datagrams in a burst, repeated. */
+struct sizes {
+	unsigned int count;
+	size_t size[12];
+};
+
 struct mode {
 	const char *name;
 	int type;
 	unsigned int window;	/* datagrams until an acknowledgment */
 	unsigned int burst;	/* datagrams in one system call */
 	bool gso;
-	const size_t *sizes;	/* of the datagrams in a burst, repeated */
-	unsigned int n_sizes;
+	const struct sizes *sizes;
 	void (*send)(const struct mode *mode, int fd, unsigned int units);
 	void (*receive)(const struct mode *mode, int fd, unsigned int units);
 };
 
-static const size_t full[] = { DATAGRAM };
-static const size_t small[] = { 18 };
-static const size_t imix[] = { 12, 548, 12, 12, 548, 12, 12, 548, 12, 12, 548, DATAGRAM };
+static const struct sizes full = { 1, { DATAGRAM } };
+static const struct sizes small = { 1, { 18 } };
+static const struct sizes imix = {
+	12, { 12, 548, 12, 12, 548, 12, 12, 548, 12, 12, 548, DATAGRAM }
+};
 
 static char buffer[1 << 16];
 
@@ -136,7 +143,7 @@ static void send_many(const struct mode *mode, int fd, unsigned int n)
 
 	for (unsigned int i = 0; i < n; i++) {
 		vectors[i].iov_base = buffer;
-		vectors[i].iov_len = mode->sizes[i % mode->n_sizes];
+		vectors[i].iov_len = mode->sizes->size[i % mode->sizes->count];
 		messages[i].msg_hdr.msg_iov = &vectors[i];
 		messages[i].msg_hdr.msg_iovlen = 1;
 	}
@@ -149,7 +156,7 @@ static void burst_send(const struct mode *mode, int fd, unsigned int n)
 	if (mode->gso)
 		send_all(fd, buffer, (size_t)n * DATAGRAM);
 	else if (mode->burst == 1)
-		send_all(fd, buffer, mode->sizes[0]);
+		send_all(fd, buffer, mode->sizes->size[0]);
 	else
 		send_many(mode, fd, n);
 }
@@ -173,10 +180,9 @@ static void datagrams_receive(const struct mode *mode, int fd, unsigned int unit
 }
 
 #define STREAM(name, direction) \
-	{ name, SOCK_STREAM, 1, 1, false, NULL, 0, direction##_send, direction##_receive }
+	{ name, SOCK_STREAM, 1, 1, false, NULL, direction##_send, direction##_receive }
 #define DATAGRAMS(name, window, burst, gso, sizes) \
-	{ name, SOCK_DGRAM, window, burst, gso, sizes, sizeof(sizes) / sizeof(*(sizes)), \
-	  datagrams_send, datagrams_receive }
+	{ name, SOCK_DGRAM, window, burst, gso, &(sizes), datagrams_send, datagrams_receive }
 
 static const struct mode modes[] = {
 	STREAM("tcp", stream),
@@ -324,6 +330,6 @@ int main(int argc, char **argv)
 	client(mode, address, units);
 	if (waitpid(child, &status, 0) != child || status)
 		errx(1, "the server failed");
-	printf("%g\n", mode->sizes == full ? (double)units * DATAGRAM / UNIT : units);
+	printf("%g\n", mode->sizes == &full ? (double)units * DATAGRAM / UNIT : units);
 	return 0;
 }

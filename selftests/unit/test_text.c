@@ -48,6 +48,19 @@ static void test_append(void **state)
 	assert_string_equal(buf, "123-abc");
 }
 
+static void test_copy(void **state)
+{
+	char buf[4] = "xyz";
+
+	assert_true(text_copy(buf, sizeof(buf), "abc"));
+	assert_string_equal(buf, "abc");
+	assert_false(text_copy(buf, sizeof(buf), "defg"));
+	assert_string_equal(buf, "def");
+	assert_false(text_copy(buf, 1, "a"));
+	assert_string_equal(buf, "");
+	assert_true(text_copy(buf, 1, ""));
+}
+
 static const char *nearest(const char *word)
 {
 	static const char *const words[] = {
@@ -297,6 +310,7 @@ int main(void)
 	static const UNIT_TEST tests[] = {
 		cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_append),
+		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_suggestions),
 		cmocka_unit_test(test_json_lines),
 		cmocka_unit_test(test_json_limits),

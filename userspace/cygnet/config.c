@@ -9,6 +9,7 @@
 #include "lib/conf.h"
 #include "lib/control.h"
 #include "lib/secret.h"
+#include "lib/text.h"
 
 static const char *config_path(void)
 {
@@ -23,7 +24,7 @@ const char *control_dir(void)
 
 	if (options.opt_control_dir)
 		return options.opt_control_dir;
-	strcpy(dir, CONTROL_DIR_DEFAULT);
+	text_copy(dir, sizeof(dir), CONTROL_DIR_DEFAULT);
 	conf = conf_read(config_path(), &log);
 	if (conf)
 		memcpy(dir, conf->conf_control_dir, sizeof(dir));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cygnet.h"
+#include "lib/text.h"
 
 /* The pair that "local" began last. */
 static struct ts_pair *current_pair(struct kernel_policy *policy,
@@ -93,11 +94,10 @@ static void parse_option(struct kernel_policy *policy, struct args *args,
 	else if (strcmp(key, "name") != 0)
 		usage_error("\"%s\" is not known here; see cygnet policy help",
 			    key);
-	else if (strlen(value) > CYGNET_NAME_LEN_MAX)
+	else if (!text_copy(policy->kpol_name, sizeof(policy->kpol_name),
+			    value))
 		usage_error("a name has at most %d bytes",
 			    CYGNET_NAME_LEN_MAX);
-	else
-		strcpy(policy->kpol_name, value);
 }
 
 static void check_complete(const struct kernel_policy *policy, bool action)

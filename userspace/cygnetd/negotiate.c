@@ -17,6 +17,7 @@
 
 #include "backend.h"
 #include "log.h"
+#include "lib/text.h"
 
 #define SPI_MIN 256
 
@@ -113,7 +114,7 @@ static int up(struct backend *be, const struct conf_conn *conn,
 	      struct ipc_reply *reply)
 {
 	put(be, describe("up", conn, NULL));
-	strcpy(reply->ir_device, "none");
+	text_copy(reply->ir_device, sizeof(reply->ir_device), "none");
 	reply->ir_mtu = 1400;
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "lib/text.h"
 #include "log.h"
 #include "sockets.h"
 
@@ -127,11 +128,10 @@ static int listen_unix(const char *path, mode_t mode)
 	const struct group *group;
 	int fd;
 
-	if (strlen(path) >= sizeof(sa.sun_path)) {
+	if (!text_copy(sa.sun_path, sizeof(sa.sun_path), path)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	strcpy(sa.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -1;

@@ -21,6 +21,7 @@
 #include "crypto.h"
 #include "engine.h"
 #include "keeper.h"
+#include "lib/text.h"
 #include "sockets.h"
 #include "supervisor.h"
 
@@ -115,7 +116,7 @@ static void on_event(void *arg, enum ipc_type type, const char *conn,
 {
 	struct ipc_msg msg = { .im_type = type, .im_event = *event };
 
-	strncpy(msg.im_conn, conn, sizeof(msg.im_conn) - 1);
+	text_copy(msg.im_conn, sizeof(msg.im_conn), conn);
 	keeper_event(&su.su_keeper, type, conn, event);
 	send_engine(&msg, NULL, 0);
 }

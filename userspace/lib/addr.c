@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "addr.h"
+#include "text.h"
 
 size_t ip_addr_len(const struct ip_addr *addr)
 {
@@ -44,7 +45,7 @@ const char *ip_addr_print(const struct ip_addr *addr, char buf[IP_ADDR_STRLEN])
 {
 	if (!ip_addr_len(addr) || !inet_ntop(addr->ip_family, addr->ip_bytes,
 					     buf, IP_ADDR_STRLEN))
-		strcpy(buf, "any");
+		text_copy(buf, IP_ADDR_STRLEN, "any");
 	return buf;
 }
 

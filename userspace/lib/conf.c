@@ -273,7 +273,8 @@ static void open_connection(struct parser *parser, const char *name)
 	parser->ps_conn =
 		&reader->rd_conf->conf_conns[reader->rd_conf->conf_nconns++];
 	*parser->ps_conn = parser->ps_template;
-	strcpy(parser->ps_conn->conn_name, name);
+	text_copy(parser->ps_conn->conn_name,
+		  sizeof(parser->ps_conn->conn_name), name);
 	parser->ps_conn->conn_line = parser->ps_line;
 	parser->ps_block = BLOCK_CONNECTION;
 }

@@ -9,6 +9,7 @@
 #include "../../include/uapi/linux/cygnet.h"
 #include "conf_value.h"
 #include "control.h"
+#include "text.h"
 
 #define DAY 86400
 
@@ -204,7 +205,7 @@ static void set_default(struct conf_reader *reader,
 
 	if (!row->row_key.key_default)
 		return;
-	strcpy(text, row->row_key.key_default);
+	text_copy(text, sizeof(text), row->row_key.key_default);
 	value.val_text = text;
 	row->row_type->type_parse(reader, row, base, &value);
 }

@@ -140,7 +140,8 @@ static void read_place(struct talk *talk, const struct nlattr *const *attrs)
 				    extack_u32(nest));
 	append_attr(err, names, extack_u32(miss));
 	if (!err->err_msg[0])
-		strcpy(err->err_msg, "a required attribute is missing");
+		text_copy(err->err_msg, sizeof(err->err_msg),
+			  "a required attribute is missing");
 }
 
 /* The kernel's words. */
@@ -409,8 +410,8 @@ int nl_open_cygnet(struct nl *nl, struct nl_error *err)
 	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, CYGNET_FAMILY_NAME);
 	result = nl_talk(nl, nlh, read_family, nl, err);
 	if (result == -ENOENT)
-		strcpy(err->err_msg,
-		       "the cygnet kernel module is not loaded (modprobe cygnet)");
+		text_copy(err->err_msg, sizeof(err->err_msg),
+			  "the cygnet kernel module is not loaded (modprobe cygnet)");
 	if (result)
 		nl_close(nl);
 	return result;

@@ -533,7 +533,8 @@ size_t proposal_defaults(struct proposal props[PROPOSALS_MAX], u8 protocol)
 	char buf[PROPOSAL_STRLEN], err[128], *text, *rest = buf;
 	size_t count = 0;
 
-	strcpy(buf, protocol == PROTO_IKE ? IKE_DEFAULT_TEXT : ESP_DEFAULT_TEXT);
+	text_copy(buf, sizeof(buf), protocol == PROTO_IKE ? IKE_DEFAULT_TEXT :
+							    ESP_DEFAULT_TEXT);
 	while ((text = strsep(&rest, ",")) && count < PROPOSALS_MAX)
 		if (proposal_parse(&props[count], protocol,
 				   text + strspn(text, " "), NULL, err,

@@ -8,6 +8,18 @@
 
 #define WORD_MAX 64
 
+bool text_copy(char *buf, size_t size, const char *text)
+{
+	size_t len = strnlen(text, size);
+	bool whole = len < size;
+
+	if (!whole)
+		len = size - 1;
+	memcpy(buf, text, len);
+	buf[len] = '\0';
+	return whole;
+}
+
 void text_append(char *buf, size_t size, const char *format, ...)
 {
 	size_t len = strnlen(buf, size);

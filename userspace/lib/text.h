@@ -5,6 +5,12 @@
 
 #include "types.h"
 
+/*
+ * Copies text as far as size, which is not 0, allows; always terminated.
+ * Says whether all of it found room.
+ */
+bool text_copy(char *buf, size_t size, const char *text);
+
 /* Appends to the string in buf as far as size allows; always terminated. */
 void __printf(3, 4) text_append(char *buf, size_t size, const char *format,
 				...);

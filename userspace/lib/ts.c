@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ts.h"
+#include "text.h"
 
 static const struct {
 	u8 number;
@@ -165,7 +166,7 @@ bool port_range_parse(u16 *first, u16 *last, const char *text)
 const char *port_range_print(u16 first, u16 last, char buf[16])
 {
 	if (first == 0 && last == 65535)
-		strcpy(buf, "any");
+		text_copy(buf, 16, "any");
 	else if (first == last)
 		snprintf(buf, 16, "%u", first);
 	else
