@@ -55,7 +55,7 @@ static struct cyg_sa *find_dst(struct rhlist_head *list,
 	struct cyg_sa *sa;
 
 	rhl_for_each_entry_rcu(sa, pos, list, hash)
-		if (sa->family == family && !memcmp(&sa->dst, dst, sizeof(*dst)))
+		if (sa->family == family && cyg_addr_equal(&sa->dst, dst))
 			return sa;
 	return NULL;
 }
@@ -499,7 +499,7 @@ static struct reservation *find_reservation(struct cyg_net *cn, u8 protocol,
 
 	list_for_each_entry(r, &cn->reservations, node)
 		if (r->spi == spi && r->protocol == protocol &&
-		    r->family == family && !memcmp(&r->dst, dst, sizeof(*dst)))
+		    r->family == family && cyg_addr_equal(&r->dst, dst))
 			return r;
 	return NULL;
 }

@@ -3,6 +3,7 @@
  * Parse a packet into a flow and match flows; see selector.h. Also builds in
  * userspace.
  */
+#include <asm/byteorder.h>
 #include <linux/in.h>
 #include <linux/string.h>
 #include <linux/types.h>
@@ -160,11 +161,21 @@ bool cyg_flow_parse(struct cyg_flow *flow, const u8 *data, u32 linear, u32 len,
 	return false;
 }
 
+/* Less than, equal to or greater than zero, as memcmp(); which is a call. */
+static int compare(const struct cyg_addr *a, const struct cyg_addr *b)
+{
+	int i;
+
+	for (i = 0; i < 4; i++)
+		if (a->w[i] != b->w[i])
+			return __be32_to_cpu(a->w[i]) < __be32_to_cpu(b->w[i]) ? -1 : 1;
+	return 0;
+}
+
 static bool addr_in(const struct cyg_addr *addr, const struct cyg_addr *first,
 		    const struct cyg_addr *last)
 {
-	return memcmp(addr, first, sizeof(*addr)) >= 0 &&
-	       memcmp(addr, last, sizeof(*addr)) <= 0;
+	return compare(addr, first) >= 0 && compare(addr, last) <= 0;
 }
 
 static bool any_port(u16 first, u16 last)

@@ -17,6 +17,12 @@ struct cyg_addr {
 	__be32 w[4];
 };
 
+static inline bool cyg_addr_equal(const struct cyg_addr *a, const struct cyg_addr *b)
+{
+	return !((a->w[0] ^ b->w[0]) | (a->w[1] ^ b->w[1]) |
+		 (a->w[2] ^ b->w[2]) | (a->w[3] ^ b->w[3]));
+}
+
 /**
  * struct cyg_selector - ranges, ends included
  * @local_first: and its three brothers are of the family @family
