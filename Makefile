@@ -41,7 +41,7 @@ help:
 	@echo '     T=replay       ... only the tests of that name'
 	@echo 'make bench          what a packet costs, beside WireGuard and xfrm; see selftests/bench'
 	@echo '     ROW=tcp-h2h    ... only that row'
-	@echo 'make lint           checkpatch, sparse, shellcheck, flake8'
+	@echo 'make lint           checkpatch, sparse, shellcheck, flake8; generated files'
 	@echo
 	@echo 'make clean          remove build/'
 	@echo 'make clean-cache    remove the kernels that the tests fetched and built'
@@ -90,7 +90,7 @@ install: all
 	+$(MAKE) -C userspace install
 
 check:
-	@selftests/check unit ike vm debug
+	@selftests/check lint unit ike vm debug
 
 check-unit check-ike check-vm check-debug: check-%:
 	@selftests/check $*
