@@ -317,7 +317,22 @@ class Gateway:
                 raise AssertionError("%d of %d packets counted: %r; namespace %r" % (
                     self.seen(other) - already + len(part), len(part), self.state(other),
                     self.drops())) from error
-        return change(before, self.state(other)), self.inside.drain()
+        return self.settled(other, before)
+
+    def settled(self, other, before, seconds=2):
+        """The same as feed's, once each packet that other's SA counted since
+        before has also come out or been refused.  The SA counts first, and what
+        it hands to the device may be merged there, so after some seconds it is
+        what it is."""
+        end = time.monotonic() + seconds
+        inner = []
+        while True:
+            moved = change(before, self.state(other))
+            inner += self.inside.drain()
+            refused = sum(moved["drops"].get(reason, 0) for reason in AUTHENTIC)
+            if len(inner) + refused >= moved.get("packets", 0) or time.monotonic() > end:
+                return moved, inner
+            time.sleep(0.001)
 
     @contextmanager
     def drop(self, reason, count=1):
