@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conn.h"
 #include "exchange.h"
 
 static void put(u8 **kept, size_t *kept_len)
@@ -28,24 +29,31 @@ static bool keep(u8 **kept, size_t *kept_len, const u8 *buf, size_t len)
 	return true;
 }
 
-static u64 delay(u32 sends)
+static u64 timeout(const struct ike_sa *sa)
 {
-	u64 ms = WINDOW_LONGEST_MS;
+	return 1000ull * sa->sa_conn->cn_conf.conn_retransmit_timeout;
+}
 
-	if (sends < 16 && WINDOW_FIRST_MS << (sends - 1) < WINDOW_LONGEST_MS)
-		ms = WINDOW_FIRST_MS << (sends - 1);
-	return core_jitter(ms);
+static u64 delay(const struct ike_sa *sa, u32 sends)
+{
+	u64 longest = timeout(sa) / 4, ms = WINDOW_FIRST_MS;
+
+	while (--sends && ms < longest)
+		ms *= 2;
+	return core_jitter(ms < longest ? ms : longest);
 }
 
 static void send_request(struct ike_sa *sa)
 {
 	struct window *win = &sa->sa_window;
+	u64 next;
 
 	win->win_sends++;
 	core_send(sa->sa_core, &sa->sa_path, win->win_request,
 		  win->win_request_len);
+	next = core_now(sa->sa_core) + delay(sa, win->win_sends);
 	timer_set(&sa->sa_core->core_timers, &win->win_timer,
-		  core_now(sa->sa_core) + delay(win->win_sends));
+		  next < win->win_deadline ? next : win->win_deadline);
 }
 
 static void on_timer(void *arg)
@@ -53,7 +61,7 @@ static void on_timer(void *arg)
 	struct ike_sa *sa = arg;
 	struct window *win = &sa->sa_window;
 
-	if (win->win_sends >= WINDOW_SENDS) {
+	if (core_now(sa->sa_core) >= win->win_deadline) {
 		exchange_timeout(sa);
 		return;
 	}
@@ -83,6 +91,7 @@ bool window_request(struct ike_sa *sa, const u8 *buf, size_t len)
 	if (!keep(&win->win_request, &win->win_request_len, buf, len))
 		return false;
 	win->win_sends = 0;
+	win->win_deadline = core_now(sa->sa_core) + timeout(sa);
 	send_request(sa);
 	return true;
 }
@@ -105,11 +114,11 @@ void window_hasten(struct ike_sa *sa, u64 ms)
 {
 	struct window *win = &sa->sa_window;
 
-	if (win->win_sends >= WINDOW_SENDS)
+	if (core_now(sa->sa_core) + ms >= win->win_deadline)
 		return;
-	win->win_sends = WINDOW_SENDS;
+	win->win_deadline = core_now(sa->sa_core) + ms;
 	timer_set(&sa->sa_core->core_timers, &win->win_timer,
-		  core_now(sa->sa_core) + ms);
+		  win->win_deadline);
 }
 
 enum window_verdict window_judge(const struct ike_sa *sa, u32 id,

@@ -9,10 +9,11 @@
 #include "crypto.h"
 #include "timer.h"
 
-/* 0.5, 1, 2, 4, 8, 16, 16, 16 seconds: given up after about a minute. */
+/*
+ * Sent again after half a second, then at intervals that double up to a quarter
+ * of retransmit-timeout, after which it is given up.
+ */
 #define WINDOW_FIRST_MS		500
-#define WINDOW_LONGEST_MS	16000
-#define WINDOW_SENDS		8
 #define WINDOW_RESENDS		32	/* of one reply */
 
 struct ike_sa;
@@ -27,6 +28,7 @@ struct window {
 	u32 win_next;		/* id of our next request */
 	u32 win_expected;	/* id of the peer's next request */
 	u32 win_sends;		/* of our request */
+	u64 win_deadline;	/* when it is given up */
 	struct timer win_timer;
 	u8 *win_request;	/* outstanding, or NULL */
 	size_t win_request_len;

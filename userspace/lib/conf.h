@@ -55,6 +55,7 @@ enum conf_conn_key {
 	CONF_REKEY_BYTES,
 	CONF_IKE_LIFETIME,
 	CONF_LIVENESS,
+	CONF_RETRANSMIT_TIMEOUT,
 	CONF_KEEPALIVE,
 	CONF_REPLAY_WINDOW,
 	CONF_CONN_KEYS,
@@ -130,6 +131,7 @@ struct conf_conn {
 	u32 conn_rekey;			/* seconds; 0: never; child SA */
 	u32 conn_ike_lifetime;		/* seconds; 0: never */
 	u32 conn_liveness;		/* seconds; 0: off */
+	u32 conn_retransmit_timeout;	/* seconds */
 	u32 conn_keepalive;		/* seconds; 0: off */
 };
 

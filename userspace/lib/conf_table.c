@@ -151,6 +151,13 @@ const struct conf_row conf_conn_rows[CONF_CONN_KEYS] = {
 		&conf_type_duration, MEMBER(liveness), .row_min = 1,
 		.row_max = DAY, .row_zero = "off",
 	},
+	[CONF_RETRANSMIT_TIMEOUT] = {
+		{ "retransmit-timeout", "duration", "2s-10m", "1m",
+		  "How long a request of IKE without an answer is repeated, at growing intervals, before the peer counts as gone. With liveness it is the time to notice that."
+		},
+		&conf_type_duration, MEMBER(retransmit_timeout), .row_min = 2,
+		.row_max = 600,
+	},
 	[CONF_KEEPALIVE] = {
 		{ "keepalive", "duration", "1s-1h, off", "20s",
 		  "Silence after which a NAT in between is kept awake."
