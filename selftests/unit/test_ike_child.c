@@ -393,31 +393,6 @@ static void test_delete_overdue(void **state)
 	pair_free(pair);
 }
 
-/* An IKE SA is not rekeyed in place: NO_ADDITIONAL_SAS, and all goes on. */
-static void test_rekey_ike(void **state)
-{
-	struct pair *pair = pair_up(CONF_A(PLAIN), CONF_B(PLAIN));
-	struct ike_sa *sa = side_sa(&pair->pair_a);
-	struct msg_header hdr;
-	struct emit em;
-	u8 nonce[32] = { 1 }, ke[32] = { 9 };
-
-	ike_sa_header(sa, &hdr);
-	hdr.hdr_exchange = CREATE_CHILD_SA;
-	hdr.hdr_id = sa->sa_window.win_next++;
-	emit_begin(&em, &hdr);
-	emit_sk(&em, &sa->sa_suite);
-	emit_sa(&em, sa->sa_conn->cn_conf.conn_ike, 1, "12345678", 8);
-	emit_nonce(&em, nonce, sizeof(nonce));
-	emit_ke(&em, KE_X25519, ke, sizeof(ke));
-	assert_true(ike_sa_seal(sa, &em));
-	op_send(&pair->pair_a, &sa->sa_path, em.em_data, em.em_len);
-	expect_deliver(pair, "a->b 2 CREATE_CHILD_SA: SA NONCE KE");
-	expect_lost(pair, "b->a 2 CREATE_CHILD_SA reply: N(NO_ADDITIONAL_SAS)");
-	assert_one_pair(pair);
-	pair_free(pair);
-}
-
 /* A second child with the same selectors is taken, to a limit. */
 static void test_too_many_children(void **state)
 {
@@ -505,7 +480,6 @@ int main(void)
 		cmocka_unit_test(test_expire_hard),
 		cmocka_unit_test(test_lifetime),
 		cmocka_unit_test(test_delete_overdue),
-		cmocka_unit_test(test_rekey_ike),
 		cmocka_unit_test(test_too_many_children),
 		cmocka_unit_test(test_queue),
 		cmocka_unit_test(test_window),

@@ -142,7 +142,9 @@ static void test_outside(void **state)
 	record(pair);
 	side_command(&pair->pair_b, core_rekey);
 	record(pair);
-	pair_run_for(pair, CHILD_LINGER_MS + 10);
+	side_command(&pair->pair_a, core_rekey_ike);
+	record(pair);
+	pair_run_for(pair, IKE_LINGER_MS + CHILD_LINGER_MS);
 	assert_one_pair(pair);
 	take_snapshot(&pair->pair_a, &a);
 	take_snapshot(&pair->pair_b, &b);
@@ -326,6 +328,43 @@ static struct ike_sa *child_response_case(struct pair *pair, struct emit *em)
 	return sa;
 }
 
+static void add_rekey(struct ike_sa *sa, struct emit *em)
+{
+	u8 nonce[32] = { 3 }, ke[32] = { 9 };
+	struct proposal prop = { .prop_protocol = PROTO_IKE };
+
+	proposal_add(&prop, TRANSFORM_ENCR, ENCR_AES_GCM_16, 256);
+	proposal_add(&prop, TRANSFORM_PRF, PRF_HMAC_SHA2_256, 0);
+	proposal_add(&prop, TRANSFORM_KE, KE_X25519, 0);
+	emit_sa(em, &prop, 1, "new spi", MSG_SPI_LEN);
+	emit_nonce(em, nonce, sizeof(nonce));
+	emit_ke(em, KE_X25519, ke, sizeof(ke));
+}
+
+/* Alone, or against our own. */
+static struct ike_sa *rekey_request_case(struct pair *pair, struct emit *em)
+{
+	struct ike_sa *sa = conjure(pair, false, IKE_ESTABLISHED);
+
+	add_child(sa, 0x1000);
+	if (!rnd(4))
+		ike_sa_rekey(sa);
+	begin(sa, em, CREATE_CHILD_SA, false, 1);
+	add_rekey(sa, em);
+	return sa;
+}
+
+static struct ike_sa *rekey_response_case(struct pair *pair, struct emit *em)
+{
+	struct ike_sa *sa = conjure(pair, false, IKE_ESTABLISHED);
+
+	add_child(sa, 0x1000);
+	ike_sa_rekey(sa);
+	begin(sa, em, CREATE_CHILD_SA, true, 0);
+	add_rekey(sa, em);
+	return sa;
+}
+
 static struct ike_sa *info_case(struct pair *pair, struct emit *em)
 {
 	struct ike_sa *sa = conjure(pair, false, IKE_ESTABLISHED);
@@ -356,6 +395,7 @@ static struct ike_sa *delete_response_case(struct pair *pair, struct emit *em)
 static struct ike_sa *(*const cases[])(struct pair *pair, struct emit *em) = {
 	auth_request_case, auth_response_case, child_request_case,
 	child_response_case, info_case, delete_response_case,
+	rekey_request_case, rekey_response_case,
 };
 
 /* Changes what will be encrypted, or nothing. */
@@ -396,6 +436,8 @@ static void wipe(struct pair *pair)
 	pair_settle(pair);
 	assert_int_equal(core->core_half_open, 0);
 	assert_null(side_conn(&pair->pair_b)->cn_sas);
+	/* A refused rekey makes it want a fresh IKE SA. */
+	timer_unset(&core->core_timers, &side_conn(&pair->pair_b)->cn_timer);
 	assert_null(core->core_timers.timers_root);
 	pair->pair_b.side_n_sas = 0;
 }
@@ -431,7 +473,7 @@ static void test_cases(void **state)
 	static const char *const said[] = {
 		"its AUTH is wrong", "AUTH is wrong", "new -> ",
 		"rekeying -> rekeyed", "the peer deletes child SA",
-		"deleting -> ",
+		"deleting -> ", "replaces IKE SA", "replaces IKE SA",
 	};
 	struct pair *pair = pair_new(CONF_A(""),
 				     CONF_B(" esp = aes256gcm-aes128gcm"));

@@ -29,14 +29,12 @@ static void print_line(const json_t *line, void *arg)
 	fflush(stdout);
 }
 
-static int run_command(struct args *args, const char *cmd)
+static int ask_daemon(const char *cmd, const char *name)
 {
-	const char *name = value_of(args, cmd);
 	char err[256] = "", text[256];
 	json_t *answer;
 	bool ok;
 
-	no_more(args);
 	answer = control_call(control_dir(), cmd, name, print_line, NULL, err,
 			      sizeof(err));
 	if (!answer)
@@ -52,6 +50,14 @@ static int run_command(struct args *args, const char *cmd)
 	return ok ? EXIT_OK : EXIT_REFUSED;
 }
 
+static int run_command(struct args *args, const char *cmd)
+{
+	const char *name = value_of(args, cmd);
+
+	no_more(args);
+	return ask_daemon(cmd, name);
+}
+
 int run_up(struct args *args)
 {
 	return run_command(args, CONTROL_CMD_UP);
@@ -64,7 +70,12 @@ int run_down(struct args *args)
 
 int run_rekey(struct args *args)
 {
-	return run_command(args, CONTROL_CMD_REKEY);
+	const char *name = value_of(args, CONTROL_CMD_REKEY);
+	bool ike = take_word(args, "ike");
+
+	no_more(args);
+	return ask_daemon(ike ? CONTROL_CMD_REKEY_IKE : CONTROL_CMD_REKEY,
+			  name);
 }
 
 json_t *daemon_status(const char *name, int *code, char *err, size_t err_size)

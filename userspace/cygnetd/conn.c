@@ -11,7 +11,12 @@
 #include "conn.h"
 #include "exchange.h"
 
-enum command_verb { COMMAND_UP, COMMAND_DOWN, COMMAND_REKEY };
+enum command_verb {
+	COMMAND_UP,
+	COMMAND_DOWN,
+	COMMAND_REKEY,
+	COMMAND_REKEY_IKE,
+};
 
 struct command {
 	struct command *cmd_next;
@@ -348,7 +353,8 @@ static struct ike_sa *usable(const struct conn *conn)
 	struct ike_sa *sa;
 
 	for (sa = conn->cn_sas; sa; sa = sa->sa_next_conn)
-		if (sa->sa_state <= IKE_ESTABLISHED && !sa->sa_expired)
+		if (sa->sa_state <= IKE_ESTABLISHED && !sa->sa_expired &&
+		    !sa->sa_rival_of)
 			return sa;
 	return NULL;
 }
@@ -581,6 +587,11 @@ void conn_rekeyed(struct conn *conn, const char *error)
 	finish(conn, COMMAND_REKEY, error);
 }
 
+void conn_ike_rekeyed(struct conn *conn, const char *error)
+{
+	finish(conn, COMMAND_REKEY_IKE, error);
+}
+
 void conn_ready(struct conn *conn)
 {
 	bool start = conn->cn_conf.conn_start == CONF_START_START;
@@ -706,6 +717,7 @@ static void conn_down(struct conn *conn)
 	conn->cn_is_down = true;
 	finish(conn, COMMAND_UP, "taken down");
 	finish(conn, COMMAND_REKEY, "taken down");
+	finish(conn, COMMAND_REKEY_IKE, "taken down");
 	if (conn->cn_downing)
 		return;
 	conn->cn_downing = true;
@@ -735,6 +747,19 @@ static void conn_rekey(struct conn *conn)
 	}
 	if (!any)
 		finish(conn, COMMAND_REKEY, "it is not up");
+}
+
+static void conn_rekey_ike(struct conn *conn)
+{
+	struct ike_sa *sa, *next;
+	bool any = false;
+
+	for (sa = conn->cn_sas; sa; sa = next) {
+		next = sa->sa_next_conn;
+		any |= ike_sa_rekey(sa);
+	}
+	if (!any)
+		finish(conn, COMMAND_REKEY_IKE, "it is not up");
 }
 
 void core_forget(struct core *core, void *arg)
@@ -790,5 +815,17 @@ void core_rekey(struct core *core, const char *name,
 	conn = command(core, name, COMMAND_REKEY, cmd);
 	if (conn)
 		conn_rekey(conn);
+	core_leave(core);
+}
+
+void core_rekey_ike(struct core *core, const char *name,
+		    const struct core_command *cmd)
+{
+	struct conn *conn;
+
+	core_enter(core);
+	conn = command(core, name, COMMAND_REKEY_IKE, cmd);
+	if (conn)
+		conn_rekey_ike(conn);
 	core_leave(core);
 }

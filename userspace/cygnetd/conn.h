@@ -99,6 +99,7 @@ void conn_child_up(struct conn *conn, struct child *child);
 void conn_child_gone(struct conn *conn);
 /* A rekey has come to its end; error NULL if it went well. */
 void conn_rekeyed(struct conn *conn, const char *error);
+void conn_ike_rekeyed(struct conn *conn, const char *error);
 /* An attempt ended without a child: tell and try again where that is due. */
 __printf(2, 3)
 void conn_failed(struct conn *conn, const char *format, ...);

@@ -136,6 +136,7 @@ static const struct {
 	{ CONTROL_CMD_UP, core_up },
 	{ CONTROL_CMD_DOWN, core_down },
 	{ CONTROL_CMD_REKEY, core_rekey },
+	{ CONTROL_CMD_REKEY_IKE, core_rekey_ike },
 };
 
 static void run_command(struct client *client, const char *cmd,

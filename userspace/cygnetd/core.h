@@ -109,12 +109,14 @@ struct core_command {
 /* Forget a command whose asker has gone: neither function is called again. */
 void core_forget(struct core *core, void *arg);
 
-/* Bring a connection up, take it down, rekey its child SAs. An unknown name
+/* Bring a connection up, take it down, rekey its child SAs or IKE SAs. An unknown name
  * ends in cc_done with the names that exist.
  */
 void core_up(struct core *core, const char *name, const struct core_command *cmd);
 void core_down(struct core *core, const char *name, const struct core_command *cmd);
 void core_rekey(struct core *core, const char *name, const struct core_command *cmd);
+void core_rekey_ike(struct core *core, const char *name,
+		    const struct core_command *cmd);
 
 /**
  * core_status() - live state for people and programs

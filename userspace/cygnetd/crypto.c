@@ -276,34 +276,59 @@ static void cut_keys(struct ike_keys *keys, const struct ike_suite *suite,
 	}
 }
 
-bool crypto_ike_keys(struct ike_keys *keys, const struct ike_suite *suite,
-		     const struct msg_blob *secret, const struct msg_blob *ni,
-		     const struct msg_blob *nr, const u8 *spi_i,
-		     const u8 *spi_r)
+/* All seven keys from SKEYSEED, which is wiped. */
+static bool expand_keys(struct ike_keys *keys, const struct ike_suite *suite,
+			u8 *seed, size_t seed_len,
+			const struct msg_blob *ni, const struct msg_blob *nr,
+			const u8 *spi_i, const u8 *spi_r)
 {
-	size_t prf = crypto_prf_len(suite->suite_prf);
-	size_t len = 3 * prf +
+	size_t len = 3 * crypto_prf_len(suite->suite_prf) +
 		2 * crypto_integ_key_len(suite->suite_integ) +
 		2 * suite_key_len(suite);
 	struct msg_blob parts[] = {
 		*ni, *nr, { spi_i, MSG_SPI_LEN }, { spi_r, MSG_SPI_LEN },
 	};
-	u8 nonces[2 * MSG_NONCE_MAX], seed[CRYPTO_PRF_MAX];
+	struct msg_blob key = { seed, seed_len };
 	u8 material[7 * CRYPTO_KEY_MAX];
-	struct msg_blob key = { nonces, ni->blob_len + nr->blob_len };
 	bool ok;
+
+	ok = crypto_prf_plus(suite->suite_prf, &key, parts, ARRAY_SIZE(parts),
+			     material, len);
+	if (ok)
+		cut_keys(keys, suite, material);
+	OPENSSL_cleanse(seed, seed_len);
+	OPENSSL_cleanse(material, sizeof(material));
+	return ok;
+}
+
+bool crypto_ike_keys(struct ike_keys *keys, const struct ike_suite *suite,
+		     const struct msg_blob *secret, const struct msg_blob *ni,
+		     const struct msg_blob *nr, const u8 *spi_i,
+		     const u8 *spi_r)
+{
+	u8 nonces[2 * MSG_NONCE_MAX], seed[CRYPTO_PRF_MAX];
+	struct msg_blob key = { nonces, ni->blob_len + nr->blob_len };
 
 	memcpy(nonces, ni->blob_data, ni->blob_len);
 	memcpy(nonces + ni->blob_len, nr->blob_data, nr->blob_len);
-	ok = crypto_prf(suite->suite_prf, &key, secret, 1, seed);
-	key = (struct msg_blob){ seed, prf };
-	ok = ok && crypto_prf_plus(suite->suite_prf, &key, parts,
-				   ARRAY_SIZE(parts), material, len);
-	if (ok)
-		cut_keys(keys, suite, material);
-	OPENSSL_cleanse(seed, sizeof(seed));
-	OPENSSL_cleanse(material, sizeof(material));
-	return ok;
+	return crypto_prf(suite->suite_prf, &key, secret, 1, seed) &&
+		expand_keys(keys, suite, seed, crypto_prf_len(suite->suite_prf),
+			    ni, nr, spi_i, spi_r);
+}
+
+bool crypto_ike_rekey(struct ike_keys *keys, const struct ike_suite *suite,
+		      u16 old_prf, const struct ike_key *old_d,
+		      const struct msg_blob *secret, const struct msg_blob *ni,
+		      const struct msg_blob *nr, const u8 *spi_i,
+		      const u8 *spi_r)
+{
+	struct msg_blob parts[] = { *secret, *ni, *nr };
+	struct msg_blob key = { old_d->key_data, old_d->key_len };
+	u8 seed[CRYPTO_PRF_MAX];
+
+	return crypto_prf(old_prf, &key, parts, ARRAY_SIZE(parts), seed) &&
+		expand_keys(keys, suite, seed, crypto_prf_len(old_prf), ni, nr,
+			    spi_i, spi_r);
 }
 
 bool crypto_child_keys(u16 prf, const struct ike_key *d,

@@ -76,6 +76,15 @@ bool crypto_ike_keys(struct ike_keys *keys, const struct ike_suite *suite,
 		     const struct msg_blob *secret, const struct msg_blob *ni,
 		     const struct msg_blob *nr, const u8 *spi_i,
 		     const u8 *spi_r);
+/*
+ * The same for an SA in place of another (RFC 7296 section 2.18): SKEYSEED
+ * comes from the old one's SK_d by the old one's PRF.
+ */
+bool crypto_ike_rekey(struct ike_keys *keys, const struct ike_suite *suite,
+		      u16 old_prf, const struct ike_key *old_d,
+		      const struct msg_blob *secret, const struct msg_blob *ni,
+		      const struct msg_blob *nr, const u8 *spi_i,
+		      const u8 *spi_r);
 /* KEYMAT of a child SA; an empty secret without a key exchange of its own. */
 bool crypto_child_keys(u16 prf, const struct ike_key *d,
 		       const struct msg_blob *secret, const struct msg_blob *ni,

@@ -289,24 +289,6 @@ enum ex_purpose child_purpose(const struct message *msg)
 	return EX_CHILD_NEW;
 }
 
-static void refuse(struct exchange *ex, u16 notify, const char *why)
-{
-	char name[16];
-
-	ike_sa_log(ex->ex_sa, CORE_WARNING, "%s refused with %s: %s",
-		   exchange_name(ex), msg_notify_name(notify, name), why);
-	if (ex->ex_child)
-		child_down(ex->ex_child, false);
-	exchange_refuse(ex, notify, NULL, 0);
-}
-
-/* Not there yet: the peer keeps the SA, or begins another one. */
-void child_request_ike(struct exchange *ex, const struct message *msg)
-{
-	(void)msg;
-	refuse(ex, N_NO_ADDITIONAL_SAS, "IKE SAs are not rekeyed in place");
-}
-
 /* CHILD_SA_NOT_FOUND names the SA that was asked for. */
 static void refuse_unknown(struct exchange *ex,
 			   const struct msg_notify_payload *mn)
@@ -341,7 +323,7 @@ static struct child *find_old(struct exchange *ex, const struct message *msg)
 		return NULL;
 	}
 	if (!child_alive(old)) {
-		refuse(ex, N_TEMPORARY_FAILURE, "it is being deleted");
+		exchange_refuse_why(ex, N_TEMPORARY_FAILURE, "it is being deleted");
 		return NULL;
 	}
 	return old;
@@ -357,40 +339,19 @@ static unsigned int count_children(const struct ike_sa *sa)
 	return count;
 }
 
-/* The group of the chosen proposal, and its value; else the answer is sent. */
-static bool take_ke(struct exchange *ex, const struct message *msg, u16 group)
-{
-	u8 data[2];
-
-	if (msg->msg_ke_group != group) {
-		ike_sa_log(ex->ex_sa, CORE_INFO,
-			   "key exchange group %u instead of %u asked for",
-			   group, msg->msg_ke_group);
-		child_down(ex->ex_child, false);
-		put_be16(data, group);
-		exchange_refuse(ex, N_INVALID_KE_PAYLOAD, data, sizeof(data));
-		return false;
-	}
-	ex->ex_ke = ke_new(group);
-	if (ex->ex_ke && !ke_set_peer(ex->ex_ke, msg->msg_ke.blob_data,
-				      msg->msg_ke.blob_len))
-		return true;
-	refuse(ex, N_INVALID_SYNTAX, "bad key exchange value");
-	ike_sa_linger(ex->ex_sa);
-	return false;
-}
-
 void child_request(struct exchange *ex, const struct message *msg)
 {
 	struct ike_sa *sa = ex->ex_sa;
 	u16 group;
 
-	if (sa->sa_state != IKE_ESTABLISHED) {
-		refuse(ex, N_TEMPORARY_FAILURE, "the IKE SA is being deleted");
+	if (sa->sa_state != IKE_ESTABLISHED ||
+	    (sa->sa_ours && sa->sa_ours->ex_purpose == EX_IKE_REKEY)) {
+		exchange_refuse_why(ex, N_TEMPORARY_FAILURE,
+				    "the IKE SA is being replaced or deleted");
 		return;
 	}
 	if (count_children(sa) >= IKE_CHILDREN_MAX) {
-		refuse(ex, N_NO_ADDITIONAL_SAS, "too many child SAs");
+		exchange_refuse_why(ex, N_NO_ADDITIONAL_SAS, "too many child SAs");
 		return;
 	}
 	if (ex->ex_purpose == EX_CHILD_REKEY) {
@@ -401,14 +362,14 @@ void child_request(struct exchange *ex, const struct message *msg)
 	nonce_copy(&ex->ex_ni, &msg->msg_nonce);
 	offer_take_request(ex, msg, SELECT_ALL);
 	if (ex->ex_refusal || !nonce_make(&ex->ex_nr)) {
-		refuse(ex, ex->ex_refusal ? ex->ex_refusal :
+		exchange_refuse_why(ex, ex->ex_refusal ? ex->ex_refusal :
 		       N_TEMPORARY_FAILURE, "see above");
 		return;
 	}
 	group = select_id(&ex->ex_child->child_proposal, TRANSFORM_KE);
 	if (!group)
 		offer_ask_spi(ex);
-	else if (take_ke(ex, msg, group))
+	else if (exchange_take_ke(ex, msg, group))
 		exchange_run_ke(ex, EX_SECRET);
 }
 
@@ -419,7 +380,7 @@ void child_request_secret(struct exchange *ex, const struct message *msg)
 		offer_ask_spi(ex);
 		return;
 	}
-	refuse(ex, N_INVALID_SYNTAX, "bad key exchange value");
+	exchange_refuse_why(ex, N_INVALID_SYNTAX, "bad key exchange value");
 	ike_sa_linger(ex->ex_sa);
 }
 
@@ -430,7 +391,7 @@ void child_request_spi(struct exchange *ex, const struct message *msg)
 
 	(void)msg;
 	if (ex->ex_reply->ir_errno) {
-		refuse(ex, N_TEMPORARY_FAILURE, ex->ex_reply->ir_text);
+		exchange_refuse_why(ex, N_TEMPORARY_FAILURE, ex->ex_reply->ir_text);
 		return;
 	}
 	if (ex->ex_ke)
@@ -440,7 +401,7 @@ void child_request_spi(struct exchange *ex, const struct message *msg)
 	child->child_ni = ex->ex_ni;
 	child->child_nr = ex->ex_nr;
 	if (!child_derive(child, &secret))
-		refuse(ex, N_NO_PROPOSAL_CHOSEN, "no keys");
+		exchange_refuse_why(ex, N_NO_PROPOSAL_CHOSEN, "no keys");
 	else
 		offer_install(ex, ex->ex_old ? IPC_DIR_IN :
 			      IPC_DIR_IN | IPC_DIR_OUT);
@@ -469,12 +430,12 @@ void child_request_installed(struct exchange *ex, const struct message *msg)
 
 	(void)msg;
 	if (ex->ex_reply->ir_errno) {
-		refuse(ex, N_TEMPORARY_FAILURE, ex->ex_reply->ir_text);
+		exchange_refuse_why(ex, N_TEMPORARY_FAILURE, ex->ex_reply->ir_text);
 		return;
 	}
 	child_has(child, rekey ? IPC_DIR_IN : IPC_DIR_IN | IPC_DIR_OUT);
 	if (rekey && (!old || !child_alive(old))) {
-		refuse(ex, N_TEMPORARY_FAILURE, "it is being deleted");
+		exchange_refuse_why(ex, N_TEMPORARY_FAILURE, "it is being deleted");
 		return;
 	}
 	exchange_emit(ex, &em);

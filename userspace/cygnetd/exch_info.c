@@ -89,7 +89,7 @@ static void delete_children(struct ike_sa *sa, const struct msg_delete *md,
 		emit_delete_esp(em, spis, count);
 }
 
-static bool deletes_ike(const struct message *msg)
+bool info_deletes_ike(const struct message *msg)
 {
 	unsigned int i;
 
@@ -110,7 +110,7 @@ void info_request(struct exchange *ex, const struct message *msg)
 {
 	struct ike_sa *sa = ex->ex_sa;
 	struct conn *conn = sa->sa_conn;
-	bool ends = deletes_ike(msg) || is_fatal(msg);
+	bool ends = info_deletes_ike(msg) || is_fatal(msg);
 	struct emit em;
 	unsigned int i;
 	char name[16];

@@ -177,7 +177,12 @@ void exchange_drop(struct exchange *ex)
 	if (ex->ex_state == EX_DONE)
 		return;
 	exchange_set_state(ex, EX_DONE);
+	if (ex->ex_rival_sa)
+		rekey_take_rival(ex->ex_sa);
 	unlink_exchange(ex);
+	if (ex->ex_new)
+		ike_sa_close(ex->ex_new);
+	ex->ex_new = NULL;
 	waiter_cancel(core, &ex->ex_waiter);
 	ex->ex_next = core->core_dead_exchanges;
 	core->core_dead_exchanges = ex;
@@ -297,6 +302,40 @@ void exchange_refuse(struct exchange *ex, u16 notify, const void *data,
 	exchange_answer(ex, &em);
 }
 
+void exchange_refuse_why(struct exchange *ex, u16 notify, const char *why)
+{
+	char name[16];
+
+	ike_sa_log(ex->ex_sa, CORE_WARNING, "%s refused with %s: %s",
+		   exchange_name(ex), msg_notify_name(notify, name), why);
+	if (ex->ex_child)
+		child_down(ex->ex_child, false);
+	exchange_refuse(ex, notify, NULL, 0);
+}
+
+bool exchange_take_ke(struct exchange *ex, const struct message *msg, u16 group)
+{
+	u8 data[2];
+
+	if (msg->msg_ke_group != group) {
+		ike_sa_log(ex->ex_sa, CORE_INFO,
+			   "key exchange group %u instead of %u asked for",
+			   group, msg->msg_ke_group);
+		if (ex->ex_child)
+			child_down(ex->ex_child, false);
+		put_be16(data, group);
+		exchange_refuse(ex, N_INVALID_KE_PAYLOAD, data, sizeof(data));
+		return false;
+	}
+	ex->ex_ke = ke_new(group);
+	if (ex->ex_ke && !ke_set_peer(ex->ex_ke, msg->msg_ke.blob_data,
+				      msg->msg_ke.blob_len))
+		return true;
+	exchange_refuse_why(ex, N_INVALID_SYNTAX, "bad key exchange value");
+	ike_sa_linger(ex->ex_sa);
+	return false;
+}
+
 static bool purpose_of(const struct message *msg, enum ex_purpose *purpose)
 {
 	switch (msg->msg_hdr.hdr_exchange) {
@@ -321,6 +360,7 @@ static bool in_season(const struct ike_sa *sa, enum ex_purpose purpose)
 		return sa->sa_initiator ? false : purpose == EX_AUTH;
 	case IKE_ESTABLISHED:
 		return purpose != EX_AUTH;
+	case IKE_REKEYED:
 	case IKE_DELETING:
 		return purpose != EX_AUTH;
 	default:
@@ -336,6 +376,12 @@ static bool is_held_off(const struct ike_sa *sa)
 		return false;
 	row = transition_find(sa->sa_ours);
 	return row && row->row_meanwhile == EX_DROP;
+}
+
+/* Which of two new SAs stays is not known here yet, but to the peer. */
+static bool is_undecided(const struct ike_sa *sa, const struct message *msg)
+{
+	return sa->sa_rival_of && !info_deletes_ike(msg);
 }
 
 static void run_request(struct exchange *ex, const struct message *msg)
@@ -372,7 +418,7 @@ void exchange_request(struct ike_sa *sa, const struct core_path *path,
 	char name[16];
 
 	if (!purpose_of(msg, &purpose) || !in_season(sa, purpose) ||
-	    is_held_off(sa)) {
+	    is_held_off(sa) || is_undecided(sa, msg)) {
 		ike_sa_log(sa, CORE_INFO, "%s request dropped while %s",
 			   msg_exchange_name(msg->msg_hdr.hdr_exchange, name),
 			   ike_state_name(sa->sa_state));
@@ -395,6 +441,10 @@ static void broken_answer(struct exchange *ex, const char *why)
 	case EX_INIT:
 		ike_sa_log(sa, CORE_INFO, "answer to %s dropped: %s",
 			   exchange_name(ex), why);
+		break;
+	case EX_IKE_REKEY:
+		window_answered(sa);
+		rekey_refused(ex, NULL);
 		break;
 	case EX_CHILD_NEW:
 	case EX_CHILD_REKEY:

@@ -72,6 +72,8 @@ struct exchange {
 	struct child *ex_rival;		/* the peer's replacement of ex_old */
 	u16 ex_refusal;			/* why there is no child: a notify */
 	u32 ex_dirs;			/* of the child to be installed now */
+	struct ike_sa *ex_new;		/* to be made; ours until it is up */
+	struct ike_sa *ex_rival_sa;	/* the peer's replacement of ex_sa */
 	struct ts_pair ex_packet;	/* what caused a child to be wanted */
 	bool ex_has_packet;
 };
@@ -137,6 +139,14 @@ void exchange_emit(struct exchange *ex, struct emit *em);
 /* Answers a request with one notify and ends. */
 void exchange_refuse(struct exchange *ex, u16 notify, const void *data,
 		     size_t len);
+/* The same, with the reason in the log; an unfinished child goes. */
+void exchange_refuse_why(struct exchange *ex, u16 notify, const char *why);
+/*
+ * The peer's value for the group of the chosen proposal; false with the
+ * exchange answered if it is of another group or no good.
+ */
+bool exchange_take_ke(struct exchange *ex, const struct message *msg,
+		      u16 group);
 /* Forgets a child that is going. */
 void exchange_forget_child(struct ike_sa *sa, const struct child *child);
 /* Unlinks and drops without a word. */
@@ -184,11 +194,25 @@ void child_request(struct exchange *ex, const struct message *msg);
 void child_request_secret(struct exchange *ex, const struct message *msg);
 void child_request_spi(struct exchange *ex, const struct message *msg);
 void child_request_installed(struct exchange *ex, const struct message *msg);
-void child_request_ike(struct exchange *ex, const struct message *msg);
 /* What a request for a child is for. */
 enum ex_purpose child_purpose(const struct message *msg);
 
+/* exch_rekey.c */
+void rekey_start(struct exchange *ex, const struct message *msg);
+void rekey_send(struct exchange *ex, const struct message *msg);
+void rekey_response(struct exchange *ex, const struct message *msg);
+void rekey_invalid_ke(struct exchange *ex, const struct message *msg);
+void rekey_refused(struct exchange *ex, const struct message *msg);
+void rekey_keyed(struct exchange *ex, const struct message *msg);
+void rekey_request(struct exchange *ex, const struct message *msg);
+void rekey_answer(struct exchange *ex, const struct message *msg);
+/* The rival of our own request, which forgets it; NULL if there is none. */
+struct ike_sa *rekey_take_rival(struct ike_sa *old);
+/* The peer's replacement takes over, ours is given up; false without one. */
+bool rekey_yield(struct ike_sa *old);
+
 /* exch_info.c */
+bool info_deletes_ike(const struct message *msg);
 void info_start(struct exchange *ex, const struct message *msg);
 void info_response(struct exchange *ex, const struct message *msg);
 void info_request(struct exchange *ex, const struct message *msg);

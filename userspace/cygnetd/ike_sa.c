@@ -17,6 +17,9 @@
 /* A 16-bit restart epoch, when there is one, takes the bits above. */
 #define IV_COUNTER_BITS	48
 
+#define REKEY_AGAIN_MS	10000	/* before a refused rekey is tried again */
+#define REKEY_TRIES_MAX	4	/* then a fresh IKE SA */
+
 static void on_timer(void *arg);
 static void on_liveness(void *arg);
 static void on_idle(void *arg, const struct ipc_reply *reply);
@@ -27,6 +30,7 @@ const char *ike_state_name(enum ike_state state)
 		[IKE_CONNECTING] = "connecting",
 		[IKE_KEYED] = "authenticating",
 		[IKE_ESTABLISHED] = "established",
+		[IKE_REKEYED] = "rekeyed",
 		[IKE_DELETING] = "deleting",
 		[IKE_CLOSED] = "closed",
 	};
@@ -475,7 +479,16 @@ static void on_timer(void *arg)
 		ike_sa_fail(sa, "the peer did not authenticate in time");
 		break;
 	case IKE_ESTABLISHED:
-		ike_sa_replace(sa, "its lifetime ends");
+		if (sa->sa_expired)
+			ike_sa_replace(sa, "its lifetime ends");
+		else
+			ike_sa_rekey(sa);
+		break;
+	case IKE_REKEYED:
+		ike_sa_log(sa, CORE_INFO, "the peer is late to delete it");
+		timer_set(&sa->sa_core->core_timers, &sa->sa_timer,
+			  core_now(sa->sa_core) + IKE_OVERDUE_MS);
+		ike_sa_delete(sa);
 		break;
 	case IKE_DELETING:
 	case IKE_CLOSED:
@@ -486,10 +499,46 @@ static void on_timer(void *arg)
 	}
 }
 
+bool ike_sa_rekey(struct ike_sa *sa)
+{
+	if (sa->sa_state != IKE_ESTABLISHED || sa->sa_rival_of)
+		return false;
+	if (!exchange_pending(sa, EX_IKE_REKEY, NULL) &&
+	    !exchange_queue(sa, EX_IKE_REKEY))
+		return false;
+	ike_sa_next(sa);
+	return true;
+}
+
+void ike_sa_rekey_failed(struct ike_sa *sa, bool again)
+{
+	u32 random = 0;
+
+	if (!again || ++sa->sa_tries >= REKEY_TRIES_MAX) {
+		ike_sa_replace(sa, "it cannot be rekeyed");
+		return;
+	}
+	crypto_random(&random, sizeof(random));
+	timer_set(&sa->sa_core->core_timers, &sa->sa_timer,
+		  core_now(sa->sa_core) +
+		  ((REKEY_AGAIN_MS / 2 + random % REKEY_AGAIN_MS) <<
+		   (sa->sa_tries - 1)));
+}
+
 static bool same_identities(const struct ike_sa *a, const struct ike_sa *b)
 {
 	return conf_id_equal(&a->sa_id_local, &b->sa_id_local) &&
 		conf_id_equal(&a->sa_id_remote, &b->sa_id_remote);
+}
+
+unsigned int ike_sa_count_same(const struct ike_sa *sa)
+{
+	const struct ike_sa *other;
+	unsigned int count = 0;
+
+	for (other = sa->sa_conn->cn_sas; other; other = other->sa_next_conn)
+		count += same_identities(sa, other);
+	return count;
 }
 
 /* Both sides began at once: two SAs that look alike, one begun by each. */
@@ -575,28 +624,98 @@ static void see_to_older(struct ike_sa *sa)
 	}
 }
 
+void ike_sa_begin(struct ike_sa *sa)
+{
+	sa->sa_established = core_now(sa->sa_core);
+	ike_sa_set_state(sa, IKE_ESTABLISHED);
+	timer_unset(&sa->sa_core->core_timers, &sa->sa_timer);
+	arm_lifetime(sa);
+	arm_liveness(sa, 0);
+	if (!sa->sa_listed)
+		ike_sa_assign(sa, sa->sa_conn);
+}
+
+void ike_sa_replaced(struct ike_sa *sa)
+{
+	if (sa->sa_state == IKE_ESTABLISHED)
+		ike_sa_set_state(sa, IKE_REKEYED);
+	timer_unset(&sa->sa_core->core_timers, &sa->sa_liveness);
+	waiter_cancel(sa->sa_core, &sa->sa_waiter);
+	timer_set(&sa->sa_core->core_timers, &sa->sa_timer,
+		  core_now(sa->sa_core) + IKE_OVERDUE_MS);
+}
+
+/* Exchanges about children go on at the new SA; the others are of no use. */
+static void move_queue(struct ike_sa *sa, struct ike_sa *old)
+{
+	struct exchange **end = &sa->sa_queue, **pos = &old->sa_queue;
+	struct exchange *ex;
+
+	while (*end)
+		end = &(*end)->ex_next;
+	while ((ex = *pos)) {
+		if (ex->ex_type == CREATE_CHILD_SA ?
+		    ex->ex_purpose == EX_IKE_REKEY :
+		    ex->ex_purpose != EX_CHILD_DELETE) {
+			pos = &ex->ex_next;
+			continue;
+		}
+		*pos = ex->ex_next;
+		ex->ex_next = NULL;
+		ex->ex_sa = sa;
+		*end = ex;
+		end = &ex->ex_next;
+	}
+}
+
+void ike_sa_inherit(struct ike_sa *sa, struct ike_sa *old)
+{
+	struct ike_sa *other;
+	struct child *child;
+
+	ike_sa_log(sa, CORE_INFO, "replaces IKE SA %u", old->sa_number);
+	for (child = old->sa_children; child; child = child->child_next)
+		child->child_sa = sa;
+	sa->sa_children = old->sa_children;
+	old->sa_children = NULL;
+	move_queue(sa, old);
+	sa->sa_replaces = old->sa_replaces;
+	old->sa_replaces = NULL;
+	for (other = sa->sa_conn->cn_sas; other; other = other->sa_next_conn)
+		if (other->sa_replaces == old)
+			other->sa_replaces = sa;
+	ike_sa_replaced(old);
+	conn_ike_rekeyed(sa->sa_conn, NULL);
+	ike_sa_next(sa);
+}
+
 void ike_sa_up(struct ike_sa *sa)
 {
 	char id[CONF_ID_STRLEN];
 
 	not_half_open(sa);
-	sa->sa_established = core_now(sa->sa_core);
 	ike_sa_wipe_init(sa);
-	ike_sa_set_state(sa, IKE_ESTABLISHED);
+	ike_sa_begin(sa);
 	conf_id_print(&sa->sa_id_remote, id, sizeof(id));
 	conn_progress(sa->sa_conn, "identify", "peer is %s (PSK)", id);
-	timer_unset(&sa->sa_core->core_timers, &sa->sa_timer);
-	arm_lifetime(sa);
-	arm_liveness(sa, 0);
 	conn_sa_up(sa->sa_conn, sa);
 	see_to_older(sa);
+}
+
+/* No child may be in the making when children move to a new IKE SA. */
+static bool is_being_rekeyed(const struct ike_sa *sa, const struct exchange *ex)
+{
+	const struct exchange *theirs = sa->sa_theirs;
+
+	return theirs && (theirs->ex_purpose == EX_IKE_REKEY ||
+			  ex->ex_purpose == EX_IKE_REKEY);
 }
 
 void ike_sa_next(struct ike_sa *sa)
 {
 	struct exchange *ex = sa->sa_queue;
 
-	if (sa->sa_ours || !ex || sa->sa_dead)
+	if (sa->sa_ours || !ex || sa->sa_dead || is_being_rekeyed(sa, ex))
 		return;
 	sa->sa_queue = ex->ex_next;
 	ex->ex_next = NULL;
@@ -639,6 +758,9 @@ static void stop(struct ike_sa *sa)
 {
 	struct conn *conn = sa->sa_listed ? sa->sa_conn : NULL;
 
+	rekey_yield(sa);
+	if (sa->sa_rival_of)
+		rekey_take_rival(sa->sa_rival_of);
 	not_half_open(sa);
 	timer_unset(&sa->sa_core->core_timers, &sa->sa_liveness);
 	waiter_cancel(sa->sa_core, &sa->sa_waiter);

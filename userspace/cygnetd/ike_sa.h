@@ -11,6 +11,7 @@
 
 #define IKE_HALF_OPEN_MS	30000	/* for a peer to authenticate */
 #define IKE_LINGER_MS		10000	/* answering retransmits only */
+#define IKE_OVERDUE_MS		10000	/* for the peer's delete of the old SA */
 #define IKE_CHILDREN_MAX	16
 #define IKE_SAME_MAX		8	/* SAs between the same identities */
 #define IKE_TWINS_MS		20000	/* "at once", for duplicates */
@@ -19,6 +20,7 @@ enum ike_state {
 	IKE_CONNECTING,		/* IKE_SA_INIT under way */
 	IKE_KEYED,		/* protected, nobody authenticated */
 	IKE_ESTABLISHED,
+	IKE_REKEYED,		/* its replacement is there; the peer deletes it */
 	IKE_DELETING,		/* our delete is under way */
 	IKE_CLOSED,		/* only answers retransmits */
 	IKE_STATES,
@@ -70,6 +72,8 @@ struct ike_sa {
 	u64 sa_heard;			/* last authentic message */
 	bool sa_expired;		/* lifetime: a replacement is wanted */
 	bool sa_initial_contact;	/* the peer said so */
+	u32 sa_tries;			/* refused rekeys */
+	struct ike_sa *sa_rival_of;	/* the SA that two new ones replace */
 	struct ike_sa *sa_replaces;	/* to be deleted once this one works */
 	char sa_reason[160];		/* why it is failing */
 };
@@ -105,6 +109,21 @@ void ike_sa_receive(struct ike_sa *sa, const struct core_path *path,
 
 /* Authenticated both ways: starts timers, sees to older SAs. */
 void ike_sa_up(struct ike_sa *sa);
+/* The same for an SA made by rekeying, which asks nobody who is there. */
+void ike_sa_begin(struct ike_sa *sa);
+/* Takes children and queue over from @old, which waits for its delete. */
+void ike_sa_inherit(struct ike_sa *sa, struct ike_sa *old);
+/* Of no more use; deleted by us if the peer is late. */
+void ike_sa_replaced(struct ike_sa *sa);
+/* Asks for a new IKE SA in its place unless that is under way. */
+bool ike_sa_rekey(struct ike_sa *sa);
+/*
+ * Refused: asks @again later, and later each time; a fresh IKE SA is the last
+ * resort.
+ */
+void ike_sa_rekey_failed(struct ike_sa *sa, bool again);
+/* How many SAs there are between these two, of whatever state. */
+unsigned int ike_sa_count_same(const struct ike_sa *sa);
 /* Starts the next queued exchange if none is outstanding. */
 void ike_sa_next(struct ike_sa *sa);
 /* Both sides began at once, and this is the one that goes. */

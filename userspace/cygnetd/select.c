@@ -89,10 +89,12 @@ static bool choose(struct proposal *out, const struct proposal *ours,
 	return true;
 }
 
-static bool spi_fits(const struct msg_proposal *mp)
+static bool spi_fits(const struct msg_proposal *mp, enum select_rule rule)
 {
-	return mp->mp_protocol == PROTO_ESP ?
-		mp->mp_spi_len == MSG_ESP_SPI_LEN : !mp->mp_spi_len;
+	size_t ike = rule == SELECT_IKE_REKEY ? MSG_SPI_LEN : 0;
+
+	return mp->mp_spi_len ==
+		(mp->mp_protocol == PROTO_ESP ? MSG_ESP_SPI_LEN : ike);
 }
 
 bool select_proposal(struct selection *sel, const struct proposal *ours,
@@ -110,7 +112,7 @@ bool select_proposal(struct selection *sel, const struct proposal *ours,
 			};
 
 			if (mp->mp_protocol != ours[i].prop_protocol ||
-			    !spi_fits(mp) ||
+			    !spi_fits(mp, rule) ||
 			    !choose(&sel->sel_proposal, &ours[i], &theirs,
 				    rule))
 				continue;

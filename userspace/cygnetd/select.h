@@ -20,6 +20,7 @@ struct selection {
 enum select_rule {
 	SELECT_ALL,
 	SELECT_NO_KE,			/* the child of IKE_AUTH has none */
+	SELECT_IKE_REKEY,		/* all, and proposals carry an IKE SPI */
 };
 
 /**

@@ -25,6 +25,7 @@
  *	up	initiate and wait for the result; ok at once if it is up
  *	down	delete the SAs at the peer, take device, address, routes away
  *	rekey	replace the child SAs, wait for the result
+ *	rekey-ike replace the IKE SA, wait for the result
  *	status	no lines but the last, which carries "connections"; with
  *		"name" only that one:
  *
@@ -63,6 +64,7 @@
 #define CONTROL_CMD_UP		"up"
 #define CONTROL_CMD_DOWN	"down"
 #define CONTROL_CMD_REKEY	"rekey"
+#define CONTROL_CMD_REKEY_IKE	"rekey-ike"
 #define CONTROL_CMD_STATUS	"status"
 
 /* Server: lines to send, as strings to free(); NULL without memory. */

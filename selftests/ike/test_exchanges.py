@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The exchanges of an IKE SA's life against strongSwan: rekeying, collisions, fragments."""
+
+import threading
+
+import pytest
+
+from ike.daemons import until
+from ike.test_tunnel import Flood, one_child
+
+
+def spis(pair):
+    """Both SPIs of the one IKE SA that both ends have, or None while there are others."""
+    ours, theirs = pair.us.status().get("ike"), [sa for _, sa in pair.them.vici.sas()]
+    if not ours or ours["state"] != "established" or len(theirs) != 1:
+        return None
+    pairs = {(ours["spi-i"], ours["spi-r"]),
+             (theirs[0]["initiator-spi"], theirs[0]["responder-spi"])}
+    return pairs.pop() if len(pairs) == 1 else None
+
+
+def rekey_ike(pair, by):
+    before = until(lambda: spis(pair))
+    if by == "us":
+        pair.us.command("rekey-ike", "net")
+    else:
+        pair.them.vici.call("rekey", {"ike": "net"})
+    assert until(lambda: spis(pair) not in (None, before))
+
+
+@pytest.mark.parametrize("by", ["us", "them"])
+def test_ike_rekey(pair, initiator, by):
+    """Three times under traffic; the child is the same, and can be rekeyed after."""
+    pair.start().up(initiator)
+    child = pair.us.status()["children"][0]["spi-in"]
+    with Flood(pair) as flood:
+        for _ in range(3):
+            rekey_ike(pair, by)
+        until(lambda: flood.sent >= 60)
+    assert flood.whole
+    assert pair.us.status()["children"][0]["spi-in"] == child
+    assert pair.us.count("add") == 1
+    # With the new SK_d on both sides, and message ids of its own in both directions.
+    pair.us.command("rekey", "net")
+    pair.pings()
+    pair.them.vici.call("rekey", {"child": "net"})
+    assert until(lambda: pair.us.count("add", 2) == 3)
+    assert one_child(pair)
+    pair.pings()
+
+
+@pytest.mark.parametrize("suite, theirs", [
+    ("aes256gcm-sha256-ecp256", "aes256gcm16-prfsha256-ecp256"),
+    ("aes128-sha512-modp2048", "aes128-sha512-modp2048"),
+    ("aes256-sha384-x25519", "aes256-sha384-curve25519"),
+])
+def test_ike_rekey_suites(pair, suite, theirs):
+    pair.start_us(ike=suite)
+    pair.start_them(proposals=[theirs])
+    pair.up("us")
+    rekey_ike(pair, "us")
+    rekey_ike(pair, "them")
+    pair.us.command("rekey", "net")
+    pair.pings()
+
+
+def test_ike_rekey_by_time(pair):
+    """Ours, at the configured age; the tunnel notices nothing."""
+    pair.start_us(more="ike-lifetime = 1m", speed=20)
+    pair.start_them()
+    pair.up("us")
+    before = until(lambda: spis(pair))
+    with Flood(pair) as flood:
+        assert until(lambda: spis(pair) not in (None, before))
+    assert flood.whole
+    assert one_child(pair)
+
+
+def test_ike_rekey_at_once(pair):
+    """Both ask at the same time, several times over: one IKE SA and one child are left."""
+    pair.start().up("us")
+    with Flood(pair) as flood:
+        for _ in range(5):
+            before = until(lambda: spis(pair))
+            thread = threading.Thread(target=lambda: pair.them.vici.call("rekey", {"ike": "net"}))
+            thread.start()
+            pair.us.command("rekey-ike", "net")
+            thread.join()
+            assert until(lambda: spis(pair) not in (None, before), timeout=20)
+    assert flood.whole
+    assert one_child(pair)
+    pair.pings()
+
+
+def test_child_rekey_at_once(pair):
+    """The same for the child SA."""
+    pair.start().up("us")
+    with Flood(pair) as flood:
+        for _ in range(5):
+            thread = threading.Thread(
+                target=lambda: pair.them.vici.call("rekey", {"child": "net"}))
+            thread.start()
+            pair.us.command("rekey", "net")
+            thread.join()
+            assert until(lambda: one_child(pair), timeout=20)
+    assert flood.whole
+    pair.pings()
