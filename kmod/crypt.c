@@ -45,6 +45,8 @@ struct cyg_crypt *cyg_crypt_new(struct cyg_sa *sa, unsigned int segments)
 		crypt->src = (void *)crypt + size;
 		sg_init_table(crypt->src, segments);
 		sg_set_buf(&crypt->src[0], crypt->aad, sizeof(crypt->aad));
+		sg_set_buf(&crypt->dst[0], crypt->aad_scratch,
+			   sizeof(crypt->aad_scratch));
 	}
 	aead_request_set_tfm(&crypt->req, sa->aead);
 	return crypt;
@@ -86,7 +88,7 @@ static void start(struct cyg_crypt *crypt, unsigned int len,
 	crypt->dst[0].length = crypt->aad_len;
 	aead_request_set_callback(&crypt->req, 0, crypt_done, crypt);
 	aead_request_set_crypt(&crypt->req, crypt->src, crypt->dst, len,
-			       (u8 *)&crypt->iv);
+			       crypt->iv);
 	aead_request_set_ad(&crypt->req, crypt->aad_len);
 
 	atomic_inc(&cn->crypto_pending);

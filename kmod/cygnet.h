@@ -53,9 +53,19 @@
 #include "replay.h"
 #include "selector.h"
 
-/* The largest overhead around an inner packet: IPv6, UDP, ESP, trailer, ICV. */
-#define CYG_OVERHEAD_MAX	(40 + 8 + sizeof(struct cyg_esp_header) + \
+#define CYG_IV_MAX	16
+#define CYG_ICV_MAX	32
+#define CYG_BLOCK_MAX	16
+
+/* What may be in front of a packet: IPv6, UDP, ESP, IV. */
+#define CYG_HEADERS_MAX	(40 + 8 + sizeof(struct cyg_esp_header) + CYG_IV_MAX)
+
+/* The largest overhead with an AEAD: IPv6, UDP, ESP, IV, trailer, ICV ... */
+#define CYG_OVERHEAD_MAX	(40 + 8 + sizeof(struct cyg_esp_header) + 8 + \
 				 sizeof(struct cyg_esp_trailer) + 16)
+/* ... and with any algorithm. */
+#define CYG_OVERHEAD_WORST	(CYG_HEADERS_MAX + CYG_BLOCK_MAX - 1 + \
+				 sizeof(struct cyg_esp_trailer) + CYG_ICV_MAX)
 
 struct cyg_drops {
 	unsigned long packets[CYGNET_DROP_MAX + 1];
@@ -203,7 +213,10 @@ struct cyg_policy {
  * @driver: of the kernel's crypto API
  * @key_bits: key lengths without the salt, zero-terminated
  * @salt: bytes at the end of the key material
- * @icv: bytes
+ * @iv: bytes
+ * @random_iv: nobody may foresee it, rather than never the same one twice
+ * @icv: bytes, 0 if it wants an integrity algorithm beside it
+ * @block: what is encrypted is a multiple of that
  */
 struct cyg_alg {
 	u16 id;
@@ -211,7 +224,26 @@ struct cyg_alg {
 	const char *driver;
 	u16 key_bits[4];
 	u8 salt;
+	u8 iv;
+	bool random_iv;
 	u8 icv;
+	u8 block;
+};
+
+/**
+ * struct cyg_integ - an integrity algorithm
+ * @id: IKEv2 transform type 3
+ * @driver: of the kernel's crypto API
+ * @key: bytes
+ * @icv: bytes
+ * @legacy: only for who says that he means it
+ */
+struct cyg_integ {
+	u16 id;
+	const char *driver;
+	u8 key;
+	u8 icv;
+	bool legacy;
 };
 
 /* Also the rhashtable key, so without holes. */
@@ -238,8 +270,11 @@ struct cyg_lifetime {
  * @mode: tunnel or transport
  * @esn: extended sequence numbers
  * @alg: encryption
- * @secret: key and salt, in the netlink message
+ * @integ: integrity, NULL for an AEAD
+ * @secret: encryption key and salt, in the netlink message
  * @secret_len: in bytes
+ * @integ_secret: integrity key, in the netlink message
+ * @integ_secret_len: in bytes
  * @window: of replay protection, inbound
  * @sport: UDP encapsulation
  * @dport: UDP encapsulation
@@ -254,8 +289,11 @@ struct cyg_sa_config {
 	u8 mode;
 	bool esn;
 	const struct cyg_alg *alg;
+	const struct cyg_integ *integ;
 	const u8 *secret;
 	u32 secret_len;
+	const u8 *integ_secret;
+	u32 integ_secret_len;
 	u32 window;
 	__be16 sport, dport;
 	u16 keepalive;
@@ -278,7 +316,11 @@ struct cyg_sa_config {
  * @sport: UDP encapsulation if both ports are set
  * @dport: UDP encapsulation if both ports are set
  * @keepalive: seconds between NAT keepalives, 0 for none
+ * @iv_len: bytes of IV in front of the ciphertext
+ * @icv_len: bytes of ICV behind it
+ * @block: what is encrypted is a multiple of that
  * @alg: encryption
+ * @integ: integrity, NULL for an AEAD
  * @aead: keyed transform
  * @iv_salt: XORed with the sequence number, so that IVs tell nothing
  * @policy: the policy it belongs to
@@ -314,7 +356,11 @@ struct cyg_sa {
 	u16 key_bits;
 	__be16 sport, dport;
 	u16 keepalive;
+	u8 iv_len;
+	u8 icv_len;
+	u8 block;
 	const struct cyg_alg *alg;
+	const struct cyg_integ *integ;
 	struct crypto_aead *aead;
 	__be64 iv_salt;
 	struct cyg_policy *policy;
@@ -356,8 +402,9 @@ static inline bool cyg_sa_encapsulated(const struct cyg_sa *sa)
  * @dsfield: of the outer header (received) or the inner one (sending)
  * @iv: as on the wire
  * @aad: associated data with the IV behind it
+ * @aad_scratch: authencesn() writes there when it writes elsewhere than it reads
  * @aad_len: in bytes
- * @dst: @aad, then what is written
+ * @dst: associated data, then what is written
  * @src: the same for what is read, behind @req
  * @req: with the algorithm's context behind it
  */
@@ -369,8 +416,9 @@ struct cyg_crypt {
 	u64 sequence;
 	u32 inner_len;
 	u8 dsfield;
-	__be64 iv;
-	__be32 aad[5];
+	u8 iv[CYG_IV_MAX] __aligned(8);
+	__be32 aad[3 + CYG_IV_MAX / 4];
+	__be32 aad_scratch[3 + CYG_IV_MAX / 4];
 	u32 aad_len;
 	struct scatterlist dst[2];
 	struct scatterlist *src;
@@ -380,7 +428,10 @@ struct cyg_crypt {
 /* alg.c */
 const struct cyg_alg *cyg_alg_find(u16 id);
 bool cyg_alg_key_ok(const struct cyg_alg *alg, u32 len);
-struct crypto_aead *cyg_alg_new(const struct cyg_alg *alg, const u8 *key, u32 len);
+const struct cyg_integ *cyg_alg_find_integ(u16 id);
+const char *cyg_alg_refusal(u16 id);
+const char *cyg_alg_refusal_integ(u16 id);
+struct crypto_aead *cyg_alg_new(const struct cyg_sa_config *config);
 
 /* crypt.c */
 struct cyg_crypt *cyg_crypt_new(struct cyg_sa *sa, unsigned int segments);

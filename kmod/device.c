@@ -143,7 +143,7 @@ static void device_setup(struct net_device *dev)
 	dev->hw_features |= dev->features;
 	dev->mtu = ETH_DATA_LEN - CYG_OVERHEAD_MAX;
 	dev->min_mtu = ETH_MIN_MTU;
-	dev->max_mtu = round_down(IP_MAX_MTU - CYG_OVERHEAD_MAX, 4);
+	dev->max_mtu = round_down(IP_MAX_MTU - CYG_OVERHEAD_WORST, 4);
 	netif_keep_dst(dev);
 	SET_NETDEV_DEVTYPE(dev, &device_type);
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Encapsulating Security Payload, tunnel mode (RFC 4303, 4106, 7634).
+ * Encapsulating Security Payload, tunnel mode (RFC 4303). What the algorithms
+ * differ in are the lengths of IV, ICV and block (alg.c).
  */
 #include <crypto/aead.h>
+#include <linux/random.h>
 #include <linux/skbuff.h>
 #include <linux/tcp.h>
 #include <net/ip.h>
@@ -18,9 +20,8 @@ static void set_aad(struct cyg_crypt *crypt, const struct cyg_sa *sa)
 	if (sa->esn)
 		*word++ = htonl(upper_32_bits(crypt->sequence));
 	*word++ = htonl(lower_32_bits(crypt->sequence));
-	memcpy(word, &crypt->iv, sizeof(crypt->iv));
-	word += sizeof(crypt->iv) / sizeof(*word);
-	crypt->aad_len = (u8 *)word - (u8 *)crypt->aad;
+	memcpy(word, crypt->iv, sa->iv_len);
+	crypt->aad_len = (u8 *)word + sa->iv_len - (u8 *)crypt->aad;
 }
 
 /**
@@ -96,16 +97,18 @@ static unsigned int count_segments(const struct sk_buff *skb)
 	return count;
 }
 
-/* @len bytes at @offset, ICV included, into a new linear buffer. */
+/*
+ * @len bytes at @offset, ICV included, into a new linear buffer; which has room
+ * for the ICV too, since authencesn() moves things about there.
+ */
 static enum cygnet_drop gather(struct cyg_crypt *crypt, struct sk_buff *skb,
 			       u32 offset, u32 len)
 {
-	u32 plain = len - crypt->sa->alg->icv;
-
-	crypt->skb = netdev_alloc_skb(NULL, plain);
+	crypt->skb = netdev_alloc_skb(NULL, len);
 	if (!crypt->skb)
 		return CYGNET_DROP_RX_MEMORY;
-	sg_set_buf(&crypt->dst[1], skb_put(crypt->skb, plain), plain);
+	sg_set_buf(&crypt->dst[1], crypt->skb->data, len);
+	skb_put(crypt->skb, len - crypt->sa->icv_len);
 	if (skb_to_sgvec(skb, crypt->src + 1, offset, len) < 0) {
 		kfree_skb(crypt->skb);
 		return CYGNET_DROP_RX_CRYPTO;
@@ -132,10 +135,13 @@ enum cygnet_drop cyg_esp_input(struct cyg_sa *sa, struct sk_buff *skb,
 	struct cyg_esp_header header;
 	struct cyg_crypt *crypt;
 	enum cygnet_drop reason;
+	u8 iv[CYG_IV_MAX];
 	u64 sequence;
 
-	if (len < sizeof(header) + sizeof(struct cyg_esp_trailer) + sa->alg->icv ||
-	    skb_copy_bits(skb, offset, &header, sizeof(header)))
+	if (len < sizeof(header) + sa->iv_len + sizeof(struct cyg_esp_trailer) +
+		  sa->icv_len ||
+	    skb_copy_bits(skb, offset, &header, sizeof(header)) ||
+	    skb_copy_bits(skb, offset + sizeof(header), iv, sa->iv_len))
 		return CYGNET_DROP_RX_SHORT;
 	reason = cyg_sadb_precheck(sa, ntohl(header.sequence), &sequence);
 	if (reason)
@@ -146,11 +152,11 @@ enum cygnet_drop cyg_esp_input(struct cyg_sa *sa, struct sk_buff *skb,
 					     CYGNET_DROP_RX_MEMORY;
 	crypt->sequence = sequence;
 	crypt->dsfield = dsfield;
-	crypt->iv = header.iv;
+	memcpy(crypt->iv, iv, sa->iv_len);
 	crypt->done = decrypted;
 	set_aad(crypt, sa);
-	offset += sizeof(header);
-	len -= sizeof(header);
+	offset += sizeof(header) + sa->iv_len;
+	len -= sizeof(header) + sa->iv_len;
 	reason = gather(crypt, skb, offset, len);
 	if (reason) {
 		cyg_crypt_free(crypt);
@@ -203,10 +209,10 @@ static void inherit_owner(struct sk_buff *to, struct sk_buff *from)
 	swap(to->destructor, from->destructor);
 }
 
-/* Padding to a multiple of 4, pad length, next header (RFC 4303 section 2.4). */
-static void put_trailer(struct sk_buff *skb, u8 family)
+/* Padding to whole blocks, pad length, next header (RFC 4303 section 2.4). */
+static void put_trailer(struct sk_buff *skb, const struct cyg_sa *sa, u8 family)
 {
-	u8 pad = -(skb->len + sizeof(struct cyg_esp_trailer)) & 3;
+	u8 pad = -(skb->len + sizeof(struct cyg_esp_trailer)) & (sa->block - 1);
 	u8 i;
 
 	for (i = 1; i <= pad; i++)
@@ -221,19 +227,41 @@ static struct sk_buff *plain_copy(struct cyg_sa *sa, struct sk_buff *skb,
 				  const struct dst_entry *dst)
 {
 	u32 headroom = LL_RESERVED_SPACE(dst->dev) + dst->header_len +
-		       CYG_OVERHEAD_MAX;
+		       CYG_HEADERS_MAX;
 	struct sk_buff *copy;
 
-	copy = alloc_skb(headroom + skb->len + sizeof(struct cyg_esp_trailer) + 3 +
-			 sa->alg->icv, GFP_ATOMIC | __GFP_NOWARN);
+	copy = alloc_skb(headroom + skb->len + sa->block - 1 +
+			 sizeof(struct cyg_esp_trailer) + sa->icv_len,
+			 GFP_ATOMIC | __GFP_NOWARN);
 	if (!copy)
 		return NULL;
 	skb_reserve(copy, headroom);
 	/* Completes the checksum on the way, if that was left to us. */
 	skb_copy_and_csum_dev(skb, skb_put(copy, skb->len));
-	put_trailer(copy, flow->family);
+	put_trailer(copy, sa, flow->family);
 	copy->priority = skb->priority;
 	return copy;
+}
+
+static void make_iv(struct cyg_crypt *crypt, const struct cyg_sa *sa)
+{
+	__be64 counter = cpu_to_be64(crypt->sequence) ^ sa->iv_salt;
+
+	if (sa->alg->random_iv)
+		get_random_bytes(crypt->iv, sa->iv_len);
+	else
+		memcpy(crypt->iv, &counter, sa->iv_len);
+}
+
+static void push_header(struct sk_buff *skb, const struct cyg_crypt *crypt)
+{
+	const struct cyg_sa *sa = crypt->sa;
+	struct cyg_esp_header *header;
+
+	memcpy(skb_push(skb, sa->iv_len), crypt->iv, sa->iv_len);
+	header = skb_push(skb, sizeof(*header));
+	header->spi = sa->key.spi;
+	header->sequence = htonl(lower_32_bits(crypt->sequence));
 }
 
 /**
@@ -251,7 +279,6 @@ enum cygnet_drop cyg_esp_output(struct cyg_sa *sa, struct sk_buff *skb,
 				const struct cyg_flow *flow,
 				struct dst_entry *dst)
 {
-	struct cyg_esp_header *header;
 	struct cyg_crypt *crypt;
 	enum cygnet_drop reason;
 	struct sk_buff *copy;
@@ -272,17 +299,14 @@ enum cygnet_drop cyg_esp_output(struct cyg_sa *sa, struct sk_buff *skb,
 	crypt->skb = copy;
 	crypt->inner_len = flow->length;
 	crypt->dsfield = flow->dsfield;
-	crypt->iv = cpu_to_be64(crypt->sequence) ^ sa->iv_salt;
+	make_iv(crypt, sa);
 	crypt->done = encrypted;
 	set_aad(crypt, sa);
 
 	len = copy->len;
-	skb_put(copy, sa->alg->icv);
+	skb_put(copy, sa->icv_len);
 	sg_set_buf(&crypt->dst[1], copy->data, copy->len);
-	header = skb_push(copy, sizeof(*header));
-	header->spi = sa->key.spi;
-	header->sequence = htonl(lower_32_bits(crypt->sequence));
-	header->iv = crypt->iv;
+	push_header(copy, crypt);
 	inherit_owner(copy, skb);
 	skb_dst_set(copy, dst);
 	cyg_crypt_encrypt(crypt, len);

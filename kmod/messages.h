@@ -8,14 +8,13 @@
 #include <linux/build_bug.h>
 #include <linux/types.h>
 
-/* RFC 4303 section 2 with the 8-byte IV of RFC 4106 and RFC 7634. */
+/* RFC 4303 section 2; the IV follows. */
 struct cyg_esp_header {
 	__be32 spi;
 	__be32 sequence;
-	__be64 iv;
 } __packed;
 
-static_assert(sizeof(struct cyg_esp_header) == 16);
+static_assert(sizeof(struct cyg_esp_header) == 8);
 
 /* Follows payload and padding. */
 struct cyg_esp_trailer {

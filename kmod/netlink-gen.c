@@ -33,7 +33,7 @@ const struct nla_policy cygnet_selector_nl_policy[CYGNET_A_SELECTOR_REMOTE_PORT_
 };
 
 /* CYGNET_CMD_SA_NEW - do */
-const struct nla_policy cygnet_sa_new_nl_policy[CYGNET_A_SA_SEQUENCE + 1] = {
+const struct nla_policy cygnet_sa_new_nl_policy[CYGNET_A_SA_LEGACY + 1] = {
 	[CYGNET_A_SA_DIRECTION] = NLA_POLICY_MAX(NLA_U32, 1),
 	[CYGNET_A_SA_PROTOCOL] = { .type = NLA_U8, },
 	[CYGNET_A_SA_SPI] = { .type = NLA_U32, },
@@ -52,6 +52,7 @@ const struct nla_policy cygnet_sa_new_nl_policy[CYGNET_A_SA_SEQUENCE + 1] = {
 	[CYGNET_A_SA_KEEPALIVE] = { .type = NLA_U16, },
 	[CYGNET_A_SA_LIFETIME] = NLA_POLICY_NESTED(cygnet_lifetime_nl_policy),
 	[CYGNET_A_SA_SEQUENCE] = { .type = NLA_U64, },
+	[CYGNET_A_SA_LEGACY] = { .type = NLA_FLAG, },
 };
 
 /* CYGNET_CMD_SA_DEL - do */
@@ -124,7 +125,7 @@ const struct genl_ops cygnet_nl_ops[11] = {
 		.cmd		= CYGNET_CMD_SA_NEW,
 		.doit		= cygnet_nl_sa_new_doit,
 		.policy		= cygnet_sa_new_nl_policy,
-		.maxattr	= CYGNET_A_SA_SEQUENCE,
+		.maxattr	= CYGNET_A_SA_LEGACY,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{

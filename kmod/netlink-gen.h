@@ -15,7 +15,7 @@
 extern const struct nla_policy cygnet_lifetime_nl_policy[CYGNET_A_LIFETIME_HARD_BYTES + 1];
 extern const struct nla_policy cygnet_selector_nl_policy[CYGNET_A_SELECTOR_REMOTE_PORT_LAST + 1];
 
-extern const struct nla_policy cygnet_sa_new_nl_policy[CYGNET_A_SA_SEQUENCE + 1];
+extern const struct nla_policy cygnet_sa_new_nl_policy[CYGNET_A_SA_LEGACY + 1];
 
 extern const struct nla_policy cygnet_sa_del_nl_policy[CYGNET_A_SA_DST + 1];
 

@@ -160,31 +160,78 @@ static int get_encap(struct genl_info *info, struct cyg_sa_config *config)
 
 static int get_encr(struct genl_info *info, struct cyg_sa_config *config)
 {
-	const struct nlattr *key;
+	const struct nlattr *key = info->attrs[CYGNET_A_SA_ENCR_KEY];
+	u16 id;
 	int err;
 
 	err = need(info, CYGNET_A_SA_ENCR, "encryption algorithm is missing");
 	if (err)
 		return err;
-	config->alg = cyg_alg_find(nla_get_u16(info->attrs[CYGNET_A_SA_ENCR]));
+	id = nla_get_u16(info->attrs[CYGNET_A_SA_ENCR]);
+	config->alg = cyg_alg_find(id);
 	if (!config->alg)
-		return refuse(info, CYGNET_A_SA_ENCR, -EOPNOTSUPP,
-			      "encryption algorithm is not supported: 20 (AES-GCM-16) and 28 (ChaCha20-Poly1305) are");
+		return refuse(info, CYGNET_A_SA_ENCR, -EOPNOTSUPP, cyg_alg_refusal(id));
+	if (!config->alg->key_bits[0] && !key)
+		return 0;
+	err = need(info, CYGNET_A_SA_ENCR_KEY, "encryption key is missing");
+	if (err)
+		return err;
+	if (!cyg_alg_key_ok(config->alg, nla_len(key)))
+		return refuse(info, CYGNET_A_SA_ENCR_KEY, -EINVAL,
+			      config->alg->key_bits[0] ?
+			      "key length is not one of the algorithm's (key, then salt)" :
+			      "NULL encryption has no key");
+	config->secret = nla_data(key);
+	config->secret_len = nla_len(key);
+	return 0;
+}
+
+/* Beside a cipher that has none of its own. */
+static int get_integ(struct genl_info *info, struct cyg_sa_config *config)
+{
+	const struct nlattr *key = info->attrs[CYGNET_A_SA_INTEG_KEY];
+	u16 id;
+	int err;
+
+	err = need(info, CYGNET_A_SA_INTEG, !config->alg->key_bits[0] ?
+		   "NULL encryption without integrity must not be used (RFC 8221 section 5)" :
+		   "encryption without integrity must not be used (RFC 8221 section 4)");
+	if (err)
+		return err;
+	id = nla_get_u16(info->attrs[CYGNET_A_SA_INTEG]);
+	config->integ = cyg_alg_find_integ(id);
+	if (!config->integ)
+		return refuse(info, CYGNET_A_SA_INTEG, -EOPNOTSUPP,
+			      cyg_alg_refusal_integ(id));
+	if (config->integ->legacy && !nla_get_flag(info->attrs[CYGNET_A_SA_LEGACY]))
+		return refuse(info, CYGNET_A_SA_INTEG, -EOPNOTSUPP,
+			      "HMAC-SHA1-96 is only for peers that have nothing better, where the request says legacy (RFC 8221 section 6)");
+	err = need(info, CYGNET_A_SA_INTEG_KEY, "integrity key is missing");
+	if (err)
+		return err;
+	if (nla_len(key) != config->integ->key)
+		return refuse(info, CYGNET_A_SA_INTEG_KEY, -EINVAL,
+			      "key length is not the algorithm's");
+	config->integ_secret = nla_data(key);
+	config->integ_secret_len = nla_len(key);
+	return 0;
+}
+
+static int get_algorithms(struct genl_info *info, struct cyg_sa_config *config)
+{
+	int err;
+
+	err = get_encr(info, config);
+	if (err)
+		return err;
+	if (!config->alg->icv)
+		return get_integ(info, config);
 	if (info->attrs[CYGNET_A_SA_INTEG])
 		return refuse(info, CYGNET_A_SA_INTEG, -EINVAL,
 			      "an AEAD has no integrity algorithm beside it");
 	if (info->attrs[CYGNET_A_SA_INTEG_KEY])
 		return refuse(info, CYGNET_A_SA_INTEG_KEY, -EINVAL,
 			      "an AEAD has no integrity key beside its own");
-	err = need(info, CYGNET_A_SA_ENCR_KEY, "encryption key is missing");
-	if (err)
-		return err;
-	key = info->attrs[CYGNET_A_SA_ENCR_KEY];
-	if (!cyg_alg_key_ok(config->alg, nla_len(key)))
-		return refuse(info, CYGNET_A_SA_ENCR_KEY, -EINVAL,
-			      "key length is not one of the algorithm's (key and 4 bytes of salt)");
-	config->secret = nla_data(key);
-	config->secret_len = nla_len(key);
 	return 0;
 }
 
@@ -254,7 +301,7 @@ static int get_sa_config(struct genl_info *info, struct cyg_sa_config *config)
 	if (!err)
 		err = get_encap(info, config);
 	if (!err)
-		err = get_encr(info, config);
+		err = get_algorithms(info, config);
 	if (!err)
 		err = get_sequence(info, config);
 	if (!err)
@@ -335,6 +382,7 @@ static int put_sa_config(struct sk_buff *msg, const struct cyg_sa *sa)
 	    nla_put_u32(msg, CYGNET_A_SA_MODE, sa->mode) ||
 	    nla_put_u16(msg, CYGNET_A_SA_ENCR, sa->alg->id) ||
 	    nla_put_u16(msg, CYGNET_A_SA_ENCR_KEY_BITS, sa->key_bits) ||
+	    (sa->integ && nla_put_u16(msg, CYGNET_A_SA_INTEG, sa->integ->id)) ||
 	    (sa->esn && nla_put_flag(msg, CYGNET_A_SA_ESN)) ||
 	    (sa->replay && nla_put_u32(msg, CYGNET_A_SA_REPLAY_WINDOW,
 				       sa->replay->window)) ||

@@ -354,7 +354,11 @@ struct cyg_sa *cyg_sadb_new(struct cyg_net *cn, const struct cyg_sa_config *conf
 	sa->mode = config->mode;
 	sa->esn = config->esn;
 	sa->alg = config->alg;
+	sa->integ = config->integ;
 	sa->key_bits = (config->secret_len - config->alg->salt) * 8;
+	sa->iv_len = config->alg->iv;
+	sa->icv_len = config->integ ? config->integ->icv : config->alg->icv;
+	sa->block = config->alg->block;
 	sa->sport = config->sport;
 	sa->dport = config->dport;
 	sa->keepalive = config->keepalive;
@@ -373,7 +377,7 @@ struct cyg_sa *cyg_sadb_new(struct cyg_net *cn, const struct cyg_sa_config *conf
 	err = init_sa(sa, config);
 	if (err)
 		goto free;
-	sa->aead = cyg_alg_new(config->alg, config->secret, config->secret_len);
+	sa->aead = cyg_alg_new(config);
 	if (IS_ERR(sa->aead)) {
 		err = PTR_ERR(sa->aead);
 		sa->aead = NULL;

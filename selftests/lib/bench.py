@@ -261,16 +261,16 @@ class Gateway:
                           mode="tunnel", selector=[selector(*p) for p in pairs], **values)
 
     def sa(self, direction, cipher="aes128gcm", family=4, spi=None, encap=None, esn=False,
-           policy=1, key=None, give_encap=True, **values):
+           policy=1, key=None, give_encap=True, integ_key=None, **values):
         """Add an SA between us; the other end of it."""
         near, far = (GW4, WIRE4) if family == 4 else (GW6, WIRE6)
         src, dst = (far, near) if direction == "in" else (near, far)
         other = Esp(cipher, spi or (0x1001 if direction == "in" else 0x2001), src, dst,
-                    esn, encap, key)
+                    esn, encap, key, integ_key)
         ports = {"encap_sport": encap[0], "encap_dport": encap[1]} if encap and give_encap else {}
         self.nl.do("sa-new", direction=direction, protocol=ESP, spi=other.spi, src=src, dst=dst,
-                   mode="tunnel", policy=policy, encr=other.cipher.encr, encr_key=other.key,
-                   esn=esn, **ports, **values)
+                   mode="tunnel", policy=policy, esn=esn, **other.algorithms(), **ports,
+                   **values)
         return other
 
     def clear(self):

@@ -7,7 +7,7 @@
     sa.open(packet)            # scapy's decryption, taken apart
 
 Packets are bytes, from the outer IP header on.  test_esp.py holds the quick
-one against scapy's.
+one against scapy's, test_alg.py for all SUITES that scapy has.
 """
 
 import ipaddress
@@ -15,22 +15,180 @@ import os
 import struct
 from collections import namedtuple
 
-from cryptography.hazmat.primitives.ciphers import aead
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import cmac, hashes, hmac
+from cryptography.hazmat.primitives.ciphers import Cipher as Keyed, aead, algorithms, modes
 from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.ipsec import ESP, SecurityAssociation
 
-# name: IKEv2 transform, key bytes without salt, scapy's name, xfrm's name
-Cipher = namedtuple("Cipher", "encr key_len scapy xfrm aead")
-GCM, CHACHA = aead.AESGCM, aead.ChaCha20Poly1305
-CIPHERS = {
-    "aes128gcm": Cipher(20, 16, "AES-GCM", "rfc4106(gcm(aes))", GCM),
-    "aes192gcm": Cipher(20, 24, "AES-GCM", "rfc4106(gcm(aes))", GCM),
-    "aes256gcm": Cipher(20, 32, "AES-GCM", "rfc4106(gcm(aes))", GCM),
-    "chacha20poly1305": Cipher(28, 32, "CHACHA20-POLY1305",
-                               "rfc7539esp(chacha20,poly1305)", CHACHA),
-}
 IV, ICV = 8, 16
+
+
+def xcbc(key, data):
+    """AES-XCBC-MAC (RFC 3566), which cryptography has not."""
+    def block(k, b):
+        ecb = Keyed(algorithms.AES(k), modes.ECB()).encryptor()
+        return ecb.update(b)
+    k1, k2, k3 = (block(key, bytes([i]) * 16) for i in (1, 2, 3))
+    whole = len(data) % 16 == 0 and data
+    if not whole:
+        data += b"\x80" + bytes(-(len(data) + 1) % 16)
+    mac = bytes(16)
+    for i in range(0, len(data), 16):
+        part = data[i:i + 16]
+        if i + 16 == len(data):
+            part = bytes(a ^ b for a, b in zip(part, k2 if whole else k3))
+        mac = block(k1, bytes(a ^ b for a, b in zip(mac, part)))
+    return mac
+
+
+def hmac_with(algorithm):
+    def mac(key, data):
+        h = hmac.HMAC(key, algorithm())
+        h.update(data)
+        return h.finalize()
+    return mac
+
+
+def aes_cmac(key, data):
+    c = cmac.CMAC(algorithms.AES(key))
+    c.update(data)
+    return c.finalize()
+
+
+# IKEv2 transform type 3, key and ICV bytes, the function, xfrm's name, scapy's
+Integ = namedtuple("Integ", "id key_len icv mac xfrm scapy", defaults=(None,))
+INTEGS = {
+    "sha256": Integ(12, 32, 16, hmac_with(hashes.SHA256), "hmac(sha256)", "SHA2-256-128"),
+    "sha384": Integ(13, 48, 24, hmac_with(hashes.SHA384), "hmac(sha384)", "SHA2-384-192"),
+    "sha512": Integ(14, 64, 32, hmac_with(hashes.SHA512), "hmac(sha512)", "SHA2-512-256"),
+    "aescmac": Integ(8, 16, 12, aes_cmac, "cmac(aes)", "AES-CMAC-96"),
+    "aesxcbc": Integ(5, 16, 12, xcbc, "xcbc(aes)"),
+    "sha1": Integ(2, 20, 12, hmac_with(hashes.SHA1), "hmac(sha1)", "HMAC-SHA1-96"),
+}
+
+
+class Gcm:
+    """AES-GCM with an ICV of 16, 12 or 8 bytes."""
+
+    def __init__(self, key, icv):
+        self.key, self.icv = algorithms.AES(key), icv
+
+    def encrypt(self, nonce, plain, aad):
+        work = Keyed(self.key, modes.GCM(nonce)).encryptor()
+        work.authenticate_additional_data(aad)
+        return work.update(plain) + work.finalize() + work.tag[:self.icv]
+
+    def decrypt(self, nonce, sealed, aad):
+        mode = modes.GCM(nonce, sealed[-self.icv:], self.icv)
+        work = Keyed(self.key, mode).decryptor()
+        work.authenticate_additional_data(aad)
+        return work.update(sealed[:-self.icv]) + work.finalize()
+
+
+class Gmac(Gcm):
+    """RFC 4543: nothing is encrypted; the IV is authenticated too."""
+
+    def encrypt(self, nonce, plain, aad):
+        return plain + super().encrypt(nonce, b"", aad + nonce[4:] + plain)
+
+    def decrypt(self, nonce, sealed, aad):
+        plain = sealed[:-self.icv]
+        super().decrypt(nonce, sealed[-self.icv:], aad + nonce[4:] + plain)
+        return plain
+
+
+def ctr(key, nonce):
+    return Keyed(algorithms.AES(key), modes.CTR(nonce + b"\0\0\0\1"))
+
+
+def cbc(key, iv):
+    return Keyed(algorithms.AES(key), modes.CBC(iv))
+
+
+class Both:
+    """Encrypt, then authenticate (RFC 4303 section 3.3.2.1)."""
+
+    def __init__(self, cipher, key, integ, integ_key):
+        self.cipher, self.key = cipher, key
+        self.icv, self.mac = integ.icv, lambda data: integ.mac(integ_key, data)[:integ.icv]
+
+    @staticmethod
+    def signed(nonce, aad, salt, text):
+        """The high half of an extended number stands last."""
+        high = aad[4:8] if len(aad) == 12 else b""
+        return aad[:4] + aad[-4:] + nonce[salt:] + text + high
+
+    def encrypt(self, nonce, plain, aad, salt):
+        if self.cipher:
+            work = self.cipher(self.key, nonce).encryptor()
+            plain = work.update(plain) + work.finalize()
+        return plain + self.mac(self.signed(nonce, aad, salt, plain))
+
+    def decrypt(self, nonce, sealed, aad, salt):
+        text = sealed[:-self.icv]
+        if self.mac(self.signed(nonce, aad, salt, text)) != sealed[-self.icv:]:
+            raise InvalidSignature
+        if not self.cipher:
+            return text
+        work = self.cipher(self.key, nonce).decryptor()
+        return work.update(text) + work.finalize()
+
+
+# IKEv2 transform type 1, bytes of key, salt, IV, ICV and block, what does it,
+# xfrm's name, scapy's
+Cipher = namedtuple("Cipher", "encr key_len salt iv icv block aead xfrm scapy integ",
+                    defaults=(None, None))
+
+
+def gcm(bits, icv=16):
+    return Cipher({16: 20, 12: 19, 8: 18}[icv], bits // 8, 4, 8, icv, 4,
+                  lambda key: Gcm(key, icv), "rfc4106(gcm(aes))",
+                  "AES-GCM" if icv == 16 else None)     # scapy 2.5 knows one length
+
+
+def ccm(bits, icv=16):
+    return Cipher({16: 16, 12: 15, 8: 14}[icv], bits // 8, 3, 8, icv, 4,
+                  lambda key: aead.AESCCM(key, icv), "rfc4309(ccm(aes))", "AES-CCM")
+
+
+def gmac(bits):
+    return Cipher(21, bits // 8, 4, 8, 16, 4, lambda key: Gmac(key, 16), "rfc4543(gcm(aes))")
+
+
+def two(encr, bits, integ):
+    """A cipher and an integrity algorithm."""
+    salt, iv, block, xfrm, scapy = {
+        12: (0, 16, 16, "cbc(aes)", "AES-CBC"),
+        13: (4, 8, 4, "rfc3686(ctr(aes))", "AES-CTR"),
+        11: (0, 0, 4, "ecb(cipher_null)", "NULL")}[encr]
+    how = {12: cbc, 13: ctr, 11: None}[encr]
+    return Cipher(encr, bits // 8, salt, iv, INTEGS[integ].icv, block, how, xfrm,
+                  INTEGS[integ].scapy and scapy, integ)
+
+
+# What most tests use ...
+CIPHERS = {
+    "aes128gcm": gcm(128),
+    "aes192gcm": gcm(192),
+    "aes256gcm": gcm(256),
+    "chacha20poly1305": Cipher(28, 32, 4, 8, 16, 4, aead.ChaCha20Poly1305,
+                               "rfc7539esp(chacha20,poly1305)", "CHACHA20-POLY1305"),
+}
+# ... and all that there is.
+SUITES = dict(CIPHERS)
+for _bits in (128, 192, 256):
+    for _icv in (8, 12):
+        SUITES["aes%dgcm%d" % (_bits, _icv)] = gcm(_bits, _icv)
+    for _icv in (8, 12, 16):
+        SUITES["aes%dccm%d" % (_bits, _icv)] = ccm(_bits, _icv)
+    SUITES["aes%dgmac" % _bits] = gmac(_bits)
+    for _integ in ("sha256", "sha512") if _bits == 192 else INTEGS:
+        SUITES["aes%d-%s" % (_bits, _integ)] = two(12, _bits, _integ)
+        SUITES["aes%dctr-%s" % (_bits, _integ)] = two(13, _bits, _integ)
+for _integ in INTEGS:
+    SUITES["null-%s" % _integ] = two(11, 0, _integ)
 
 Opened = namedtuple("Opened", "seq iv inner padding next_header outer")
 
@@ -76,12 +234,16 @@ class Esp:
     """One SA, as the other end has it."""
 
     def __init__(self, cipher="aes128gcm", spi=0x1001, src="192.0.2.2", dst="192.0.2.1",
-                 esn=False, encap=None, key=None):
-        self.cipher, self.spi, self.src, self.dst = CIPHERS[cipher], spi, src, dst
-        self.esn, self.encap = esn, encap
-        self.key = key or os.urandom(self.cipher.key_len + 4)
-        self.aead = self.cipher.aead(self.key[:-4])
-        self.salt = self.key[-4:]
+                 esn=False, encap=None, key=None, integ_key=None):
+        self.cipher, self.spi, self.src, self.dst = SUITES[cipher], spi, src, dst
+        self.name, self.esn, self.encap = cipher, esn, encap
+        c = self.cipher
+        self.key = key or os.urandom(c.key_len + c.salt)
+        self.salt = self.key[c.key_len:]
+        self.integ = INTEGS[c.integ] if c.integ else None
+        self.integ_key = integ_key or os.urandom(self.integ.key_len if self.integ else 0)
+        key = self.key[:c.key_len]
+        self.aead = Both(c.aead, key, self.integ, self.integ_key) if self.integ else c.aead(key)
         self.family = ipaddress.ip_address(src).version
 
     def _scapy(self, seq):
@@ -90,8 +252,24 @@ class Esp:
         nat_t = UDP(sport=self.encap[0], dport=self.encap[1]) if self.encap else None
         return SecurityAssociation(
             ESP, spi=self.spi, seq_num=seq & 0xFFFFFFFF, crypt_algo=self.cipher.scapy,
-            crypt_key=self.key, tunnel_header=header, nat_t_header=nat_t,
-            esn_en=self.esn, esn=seq >> 32)
+            crypt_key=self.key, crypt_icv_size=None if self.integ else self.cipher.icv,
+            auth_algo=self.integ and self.integ.scapy, auth_key=self.integ_key,
+            tunnel_header=header, nat_t_header=nat_t, esn_en=self.esn, esn=seq >> 32)
+
+    def scapy_can(self):
+        """scapy has the algorithm; and, with an extended number, one whose
+        ICV does not need its high half behind the packet, which it omits."""
+        return self.cipher.scapy and not (self.esn and self.integ)
+
+    def algorithms(self):
+        """What sa-new is told of it."""
+        found = {"encr": self.cipher.encr}
+        if self.key:
+            found["encr_key"] = self.key
+        if self.integ:
+            found.update(integ=self.integ.id, integ_key=self.integ_key,
+                         legacy=self.cipher.integ == "sha1")
+        return found
 
     def scapy_seal(self, inner, seq, iv=None):
         """scapy's packet around inner (bytes of an IP packet)."""
@@ -109,7 +287,7 @@ class Esp:
         if next_header is None:
             next_header = {4: 4, 6: 41}[inner[0] >> 4]
         if pad is None:
-            pad = bytes(range(1, 1 + -(len(inner) + 2) % 4))
+            pad = bytes(range(1, 1 + -(len(inner) + 2) % self.cipher.block))
         if plain is None:
             plain = inner + pad + bytes([len(pad), next_header])
         return self.wrap(self.seal_plain(plain, seq, iv, esn), **header)
@@ -117,13 +295,32 @@ class Esp:
     def seal_plain(self, plain, seq, iv=None, esn=None):
         """From the SPI to the ICV."""
         high, low = seq >> 32, seq & 0xFFFFFFFF
-        iv = struct.pack("!Q", seq) if iv is None else iv
+        if iv is None:
+            iv = struct.pack("!QQ", seq, seq)[:self.cipher.iv]
         aad = struct.pack("!I", self.spi)
         if self.esn if esn is None else esn:
             aad += struct.pack("!I", high)
         aad += struct.pack("!I", low)
-        return (struct.pack("!II", self.spi, low) + iv +
-                self.aead.encrypt(self.salt + iv, plain, aad))
+        return struct.pack("!II", self.spi, low) + iv + \
+            self.aead.encrypt(self.salt + iv, plain, aad, *self.salted)
+
+    @property
+    def salted(self):
+        return (self.cipher.salt,) if self.integ else ()
+
+    def unseal(self, packet, high=0):
+        """(sequence number, IV, plaintext with trailer) by our own hands."""
+        esp = packet[self.headers:]
+        spi, low = struct.unpack_from("!II", esp)
+        assert spi == self.spi
+        iv = esp[8:8 + self.cipher.iv]
+        aad = struct.pack("!I", spi) + (struct.pack("!I", high) if self.esn else b"") + \
+            struct.pack("!I", low)
+        try:
+            plain = self.aead.decrypt(self.salt + iv, esp[8 + len(iv):], aad, *self.salted)
+        except (InvalidTag, InvalidSignature) as error:
+            raise AssertionError("%s: not authentic" % self.name) from error
+        return high << 32 | low, iv, plain
 
     def wrap(self, esp, **header):
         """An outer header, UDP's too if encapsulated, around esp."""
@@ -152,12 +349,13 @@ class Esp:
         esp = outer[ESP]
         assert esp.spi == self.spi
         sa = self._scapy(high << 32 | esp.seq)
-        plain = sa.crypt_algo.decrypt(sa, esp, sa.crypt_key, ICV, esn_en=self.esn, esn=high)
-        assert len(plain.iv) == IV
+        if self.integ:
+            sa.auth_algo.verify(esp, self.integ_key)
+        plain = sa.crypt_algo.decrypt(sa, esp, sa.crypt_key, self.cipher.icv, esn_en=self.esn,
+                                      esn=high)
         # scapy 2.5 looks for the padding in what it has cut the padding from.
-        aad = struct.pack("!I", esp.spi) + (struct.pack("!I", high) if self.esn else b"") + \
-            struct.pack("!I", esp.seq)
-        whole = self.aead.decrypt(self.salt + plain.iv, packet[self.headers + 8 + IV:], aad)
+        _, iv, whole = self.unseal(packet, high)
+        assert bytes(plain.iv) == iv
         assert whole[:len(plain.data)] == bytes(plain.data)
         return Opened(high << 32 | esp.seq, plain.iv, bytes(plain.data),
                       whole[len(plain.data):-2], plain.nh, outer)

@@ -3,24 +3,35 @@
 
 import socket
 
+from lib.espref import INTEGS, SUITES
+
 UDP_ENCAP, UDP_ENCAP_ESPINUDP = 100, 2
-ALGORITHMS = {
-    "aes128gcm": ("rfc4106(gcm(aes))", 20),
-    "aes192gcm": ("rfc4106(gcm(aes))", 28),
-    "aes256gcm": ("rfc4106(gcm(aes))", 36),
-    "chacha20poly1305": ("rfc7539esp(chacha20,poly1305)", 36),
-}
 
 
-def state(ns, src, dst, spi, key, cipher, esn=False, encap=None, reqid=1):
+def algorithms(cipher, key, integ_key):
+    """In ip(8)'s words."""
+    c = SUITES[cipher]
+    assert len(key) == c.key_len + c.salt
+    if not c.integ:
+        return "aead %s 0x%s %d" % (c.xfrm, key.hex(), 8 * c.icv)
+    integ = INTEGS[c.integ]
+    return "enc %s %s auth-trunc %s 0x%s %d" % (
+        c.xfrm, "0x" + key.hex() if key else '""', integ.xfrm, integ_key.hex(), 8 * integ.icv)
+
+
+def state(ns, src, dst, spi, key, cipher, esn=False, encap=None, reqid=1, integ_key=b"",
+          mode="tunnel", sequence=0):
     """An SA from src to dst.  The key goes through a pipe, not in argv."""
-    name, length = ALGORITHMS[cipher]
-    assert len(key) == length
-    ns.ip("xfrm state add src %s dst %s proto esp spi %#x mode tunnel reqid %d "
-          "aead %s 0x%s 128 %s %s" % (
-              src, dst, spi, reqid, name, key.hex(),
-              "replay-window 128 flag esn flag af-unspec" if esn else
-              "replay-window 32 flag af-unspec",
+    flags = "replay-window 32"
+    if esn:     # both counters stand at sequence
+        flags = "replay-window 128 flag esn"
+        for name in ("seq", "oseq"):
+            flags += " replay-%s %#x replay-%s-hi %#x" % (name, sequence & 0xFFFFFFFF, name,
+                                                          sequence >> 32)
+    if mode == "tunnel":
+        flags += " flag af-unspec"
+    ns.ip("xfrm state add src %s dst %s proto esp spi %#x mode %s reqid %d %s %s %s" % (
+              src, dst, spi, mode, reqid, algorithms(cipher, key, integ_key), flags,
               "encap espinudp %d %d 0.0.0.0" % encap if encap else ""))
 
 

@@ -76,7 +76,7 @@ class TestSaNew:
                 refused(errno.EINVAL, net.nl.do, "sa-new",
                         **sa(encr=encr, encr_key=bytes(length)))
 
-    @pytest.mark.parametrize("encr", (0, 1, 2, 3, 11, 12, 13, 14, 16, 19, 21, 255, 65535))
+    @pytest.mark.parametrize("encr", (0, 1, 2, 3, 4, 7, 9, 10, 17, 22, 23, 255, 65535))
     def test_algorithms_that_are_not_there(self, net, encr):
         with pytest.raises(Refused) as refusal:
             net.nl.do("sa-new", **sa(encr=encr))

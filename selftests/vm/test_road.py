@@ -13,7 +13,7 @@ import pytest
 
 from lib import xfrm
 from lib.bench import ESP, selector
-from lib.espref import CIPHERS
+from lib.espref import CIPHERS, SUITES
 from lib.genl import Genl
 from lib.road import GWA, GWA_LAN, GWB, LAN_A, LAN_B, Road
 
@@ -108,7 +108,7 @@ CASES = [pytest.param(*p, id="v%d-%s" % (p[0], "udp" if p[1] else "native"))
 @pytest.mark.parametrize("outer,encap", CASES)
 def test_cygnet_and_xfrm(road, cygnet, outer, encap):
     cipher, esn = ("chacha20poly1305", True) if encap else ("aes256gcm", False)
-    keys = [os.urandom(xfrm.ALGORITHMS[cipher][1]) for _ in range(2)]
+    keys = [os.urandom(SUITES[cipher].key_len + SUITES[cipher].salt) for _ in range(2)]
     near, far = GWA[outer], GWB[outer]
     before = cygnet.drops().get("tx-no-sa", 0)
     for inner in (4, 6):
