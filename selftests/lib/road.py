@@ -124,11 +124,12 @@ class Road:
             assert self.cleartext() > before, "the plain path was cut before the tripwire"
         self.seen = self.cleartext()
 
-    def unanswered(self, noticed, family=4):
+    def unanswered(self, noticed, family=4, target=None):
         """One ping that must get lost, in a way that noticed() sees."""
         # pylint: disable=consider-using-with
         with self.client:
-            sent = subprocess.Popen(["ping", "-n", "-q", "-c", "1", "-w", "20", SERVER[family]],
+            sent = subprocess.Popen(["ping", "-n", "-q", "-c", "1", "-w", "20",
+                                     target or SERVER[family]],
                                     stdout=subprocess.PIPE, text=True)
         until(lambda: sent.poll() is not None or noticed(), "the end of a ping")
         sent.send_signal(signal.SIGINT)
