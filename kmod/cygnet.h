@@ -425,6 +425,42 @@ struct cyg_crypt {
 	struct aead_request req;
 };
 
+/**
+ * struct cyg_op - a request for one packet of a burst after the other
+ * @sa: whose packets
+ * @late: for a packet that is not finished at once; frees the op
+ * @skb: sending: the burst; receiving: what is read
+ * @sequence: of the packet
+ * @plain: receiving, the buffer that is written
+ * @plain_len: of it
+ * @page: that it is in
+ * @dsfield: of the outer header, receiving
+ * @capacity: bytes behind @req
+ * @iv: as on the wire
+ * @aad: associated data with the IV behind it
+ * @aad_len: in bytes
+ * @dst: @aad, then what is written
+ * @src: @aad, then what is read
+ * @req: with the algorithm's context behind it
+ */
+struct cyg_op {
+	struct cyg_sa *sa;
+	void (*late)(struct cyg_op *op, int err);
+	struct sk_buff *skb;
+	u64 sequence;
+	void *plain;
+	u32 plain_len;
+	struct page *page;
+	u8 dsfield;
+	u32 capacity;
+	__be64 iv;
+	__be32 aad[5];
+	u32 aad_len;
+	struct scatterlist dst[2];
+	struct scatterlist src[2];
+	struct aead_request req;
+};
+
 /* alg.c */
 const struct cyg_alg *cyg_alg_find(u16 id);
 bool cyg_alg_key_ok(const struct cyg_alg *alg, u32 len);
@@ -438,6 +474,10 @@ struct cyg_crypt *cyg_crypt_new(struct cyg_sa *sa, unsigned int segments);
 void cyg_crypt_free(struct cyg_crypt *crypt);
 void cyg_crypt_encrypt(struct cyg_crypt *crypt, unsigned int len);
 void cyg_crypt_decrypt(struct cyg_crypt *crypt, unsigned int len);
+
+/* batch.c */
+bool cyg_batch_send(struct cyg_sa *sa, struct sk_buff *skb,
+		    const struct cyg_flow *flow, struct dst_entry *dst);
 
 /* device.c */
 int cyg_device_init(void);
@@ -458,6 +498,7 @@ enum cygnet_drop cyg_esp_input(struct cyg_sa *sa, struct sk_buff *skb,
 enum cygnet_drop cyg_esp_output(struct cyg_sa *sa, struct sk_buff *skb,
 				const struct cyg_flow *flow,
 				struct dst_entry *dst);
+void cyg_esp_inherit_owner(struct sk_buff *to, struct sk_buff *from);
 
 /* input.c */
 int cyg_input_init(void);
@@ -482,8 +523,16 @@ struct dst_entry *cyg_ipaddr_route(struct cyg_sa *sa);
 int cyg_ipaddr_send(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,
 		    u8 dsfield);
 void cyg_ipaddr_udp_checksum(struct cyg_sa *sa, struct sk_buff *skb);
+__wsum cyg_ipaddr_pseudo(const struct sk_buff *skb, const struct cyg_flow *flow);
 void cyg_ipaddr_too_big(struct sk_buff *skb, const struct cyg_flow *flow, u32 mtu);
 void cyg_ipaddr_prohibited(struct sk_buff *skb, const struct cyg_flow *flow);
+
+/* linear.c */
+bool cyg_linear_fits(const struct cyg_sa *sa);
+struct cyg_op *cyg_linear_get(struct cyg_sa *sa);
+void cyg_linear_put(struct cyg_op *op);
+int cyg_linear_run(struct cyg_op *op, struct scatterlist *src, u64 sequence, u32 len);
+void cyg_linear_uninit(void);
 
 /* netlink.c */
 extern bool cyg_userns_admin;
@@ -514,6 +563,7 @@ __be32 cyg_sadb_reserve(struct cyg_net *cn, u8 protocol,
 bool cyg_sadb_unreserve(struct cyg_net *cn, u8 protocol, __be32 spi,
 			const struct cyg_addr *dst, u8 family);
 enum cygnet_drop cyg_sadb_next_sequence(struct cyg_sa *sa, u32 bytes, u64 *sequence);
+bool cyg_sadb_next_sequences(struct cyg_sa *sa, u32 count, u32 bytes, u64 *first);
 enum cygnet_drop cyg_sadb_precheck(struct cyg_sa *sa, u32 low, u64 *sequence);
 enum cygnet_drop cyg_sadb_commit(struct cyg_sa *sa, u64 sequence, u32 bytes);
 
@@ -536,6 +586,8 @@ void cyg_stats_report(void);
 u64 cyg_stats_fold(const struct cyg_drops __percpu *drops, enum cygnet_drop reason);
 void cyg_stats_drop(enum cygnet_drop reason, struct cyg_net *cn,
 		    struct net_device *dev, struct cyg_sa *sa);
+void cyg_stats_drops(enum cygnet_drop reason, struct cyg_net *cn,
+		     struct net_device *dev, struct cyg_sa *sa, u32 count);
 void cyg_stats_drop_sa(enum cygnet_drop reason, struct cyg_sa *sa);
 void cyg_stats_free_skb(struct sk_buff *skb, enum cygnet_drop reason);
 

@@ -139,7 +139,7 @@ static void device_setup(struct net_device *dev)
 	netif_set_lltx(dev);
 	netif_set_netns_local(dev);
 	dev->features |= NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HIGHDMA |
-			 NETIF_F_HW_CSUM;
+			 NETIF_F_HW_CSUM | NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4;
 	dev->hw_features |= dev->features;
 	dev->mtu = ETH_DATA_LEN - CYG_OVERHEAD_MAX;
 	dev->min_mtu = ETH_MIN_MTU;

@@ -270,12 +270,17 @@ static void push_udp(struct cyg_sa *sa, struct sk_buff *skb)
 	udp->len = htons(skb->len);
 	udp->check = 0;
 	cyg_ipaddr_udp_checksum(sa, skb);
+	if (skb_is_gso(skb)) {
+		skb->ip_summed = CHECKSUM_PARTIAL;
+		skb->csum_start = skb_transport_header(skb) - skb->head;
+		skb->csum_offset = offsetof(struct udphdr, check);
+	}
 }
 
 /**
  * cyg_encap_send - add UDP if the SA wants it, then IP, and send
  * @sa: outbound
- * @skb: from its ESP header, with a dst
+ * @skb: from its ESP header, with a dst; if encapsulated, maybe many of one size
  * @dsfield: DSCP and ECN of the outer header
  *
  * Return: 0, or a drop that somebody else counts

@@ -188,12 +188,15 @@ static void encrypted(struct cyg_crypt *crypt, int err)
 	cyg_crypt_free(crypt);
 }
 
-/*
- * Let the new packet count against the sender's socket in place of the old
- * one, so that its limits still push back. Only where the destructor gives
- * back what was charged to sk_wmem_alloc: sock_wfree, or TCP's own.
+/**
+ * cyg_esp_inherit_owner - charge a packet to another one's socket
+ * @to: the protected packet
+ * @from: the one that the socket sent
+ *
+ * So that its limits still push back. Only where the destructor gives back
+ * what was charged to sk_wmem_alloc: sock_wfree, or TCP's own.
  */
-static void inherit_owner(struct sk_buff *to, struct sk_buff *from)
+void cyg_esp_inherit_owner(struct sk_buff *to, struct sk_buff *from)
 {
 	struct sock *sk = from->sk;
 
@@ -307,7 +310,7 @@ enum cygnet_drop cyg_esp_output(struct cyg_sa *sa, struct sk_buff *skb,
 	skb_put(copy, sa->icv_len);
 	sg_set_buf(&crypt->dst[1], copy->data, copy->len);
 	push_header(copy, crypt);
-	inherit_owner(copy, skb);
+	cyg_esp_inherit_owner(copy, skb);
 	skb_dst_set(copy, dst);
 	cyg_crypt_encrypt(crypt, len);
 	return 0;

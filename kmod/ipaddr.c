@@ -19,6 +19,7 @@
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
 #include <net/route.h>
+#include <net/udp.h>
 #include <net/xfrm.h>
 
 #include "cygnet.h"
@@ -271,13 +272,33 @@ int cyg_ipaddr_send(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,
  * @sa: outbound
  * @skb: at its UDP header, zero in its checksum
  *
- * RFC 3948 section 2.1 wants none; IPv6 knows no such thing.
+ * RFC 3948 section 2.1 wants none; IPv6 knows no such thing, nor do
+ * super-packets, which get that of their pseudo header.
  */
 void cyg_ipaddr_udp_checksum(struct cyg_sa *sa, struct sk_buff *skb)
 {
 	if (sa->family == 6)
 		udp6_set_csum(false, skb, (const struct in6_addr *)&sa->src,
 			      (const struct in6_addr *)&sa->dst, skb->len);
+	else if (skb_is_gso(skb))
+		udp_set_csum(false, skb, sa->src.w[0], sa->dst.w[0], skb->len);
+}
+
+/**
+ * cyg_ipaddr_pseudo - sum over the pseudo header of an inner packet
+ * @skb: from its IP header
+ * @flow: what it is, TCP or UDP
+ *
+ * Return: the sum without the length
+ */
+__wsum cyg_ipaddr_pseudo(const struct sk_buff *skb, const struct cyg_flow *flow)
+{
+	if (flow->family == 4)
+		return csum_tcpudp_nofold(ip_hdr(skb)->saddr, ip_hdr(skb)->daddr, 0,
+					  flow->protocol, 0);
+	return ~csum_unfold(csum_ipv6_magic(&ipv6_hdr(skb)->saddr,
+					    &ipv6_hdr(skb)->daddr, 0,
+					    flow->protocol, 0));
 }
 
 /*

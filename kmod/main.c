@@ -119,6 +119,7 @@ static void __exit cyg_exit(void)
 	cyg_netlink_uninit();
 	unregister_pernet_subsys(&net_ops);
 	destroy_workqueue(cyg_wq);
+	cyg_linear_uninit();
 	rcu_barrier();
 	cyg_stats_report();
 }

@@ -136,13 +136,13 @@ static int set_soft(struct cyg_sa *sa)
 	return CYGNET_EXPIRY_SOFT;
 }
 
-/* Returns the event that this packet raises, or NO_EXPIRY. */
-static int charge(struct cyg_sa *sa, u32 bytes)
+/* Returns the event that these packets raise, or NO_EXPIRY. */
+static int charge(struct cyg_sa *sa, u32 packets, u32 bytes)
 {
 	const struct cyg_lifetime *life = &sa->life;
 
 	lockdep_assert_held(&sa->lock);
-	sa->packets++;
+	sa->packets += packets;
 	sa->bytes += bytes;
 	sa->used = ktime_get_coarse_boottime_ns();
 	if (reached(sa->packets, life->hard_packets) ||
@@ -183,7 +183,7 @@ enum cygnet_drop cyg_sadb_next_sequence(struct cyg_sa *sa, u32 bytes, u64 *seque
 	} else {
 		*sequence = ++sa->sequence;
 		last = sa->sequence == last_sequence(sa);
-		expiry = charge(sa, bytes);
+		expiry = charge(sa, 1, bytes);
 	}
 	spin_unlock(&sa->lock);
 	if (last)
@@ -191,6 +191,45 @@ enum cygnet_drop cyg_sadb_next_sequence(struct cyg_sa *sa, u32 bytes, u64 *seque
 	if (expiry != NO_EXPIRY)
 		cyg_netlink_expire(sa, expiry);
 	return reason;
+}
+
+/* Would @count packets stay short of everything that ends an SA? */
+static bool has_room(const struct cyg_sa *sa, u32 count, u32 bytes)
+{
+	const struct cyg_lifetime *life = &sa->life;
+
+	return !sa->dead && last_sequence(sa) - sa->sequence > count &&
+	       !reached(sa->packets + count, life->hard_packets) &&
+	       !reached(sa->bytes + bytes, life->hard_bytes);
+}
+
+/**
+ * cyg_sadb_next_sequences - charge several packets and number them
+ * @sa: outbound
+ * @count: of packets
+ * @bytes: of all inner packets
+ * @first: number of the first, the others follow
+ *
+ * Call with BH off.
+ *
+ * Return: false if one by one they would not all pass, with nothing changed
+ */
+bool cyg_sadb_next_sequences(struct cyg_sa *sa, u32 count, u32 bytes, u64 *first)
+{
+	int expiry = NO_EXPIRY;
+	bool room;
+
+	spin_lock(&sa->lock);
+	room = has_room(sa, count, bytes);
+	if (room) {
+		*first = sa->sequence + 1;
+		sa->sequence += count;
+		expiry = charge(sa, count, bytes);
+	}
+	spin_unlock(&sa->lock);
+	if (expiry != NO_EXPIRY)
+		cyg_netlink_expire(sa, expiry);
+	return room;
 }
 
 /**
@@ -234,7 +273,7 @@ enum cygnet_drop cyg_sadb_commit(struct cyg_sa *sa, u64 sequence, u32 bytes)
 	reason = sa->dead ? CYGNET_DROP_RX_SA_DEAD :
 			    cyg_replay_commit(sa->replay, sequence);
 	if (!reason)
-		expiry = charge(sa, bytes);
+		expiry = charge(sa, 1, bytes);
 	spin_unlock(&sa->lock);
 	if (expiry != NO_EXPIRY)
 		cyg_netlink_expire(sa, expiry);

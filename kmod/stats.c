@@ -63,6 +63,28 @@ u64 cyg_stats_fold(const struct cyg_drops __percpu *drops, enum cygnet_drop reas
 }
 
 /**
+ * cyg_stats_drops - count dropped packets wherever they belong
+ * @reason: why
+ * @cn: namespace
+ * @dev: cygnet device, or NULL if not known
+ * @sa: SA, or NULL if not known
+ * @count: how many
+ */
+void cyg_stats_drops(enum cygnet_drop reason, struct cyg_net *cn,
+		     struct net_device *dev, struct cyg_sa *sa, u32 count)
+{
+	trace_cygnet_drop(reason, dev, sa, count);
+	this_cpu_add(cn->drops->packets[reason], count);
+	if (dev) {
+		struct cyg_device *cyg = netdev_priv(dev);
+
+		this_cpu_add(cyg->drops->packets[reason], count);
+	}
+	if (sa)
+		this_cpu_add(sa->drops->packets[reason], count);
+}
+
+/**
  * cyg_stats_drop - count a dropped packet wherever it belongs
  * @reason: why
  * @cn: namespace
@@ -72,15 +94,7 @@ u64 cyg_stats_fold(const struct cyg_drops __percpu *drops, enum cygnet_drop reas
 void cyg_stats_drop(enum cygnet_drop reason, struct cyg_net *cn,
 		    struct net_device *dev, struct cyg_sa *sa)
 {
-	trace_cygnet_drop(reason, dev, sa);
-	this_cpu_inc(cn->drops->packets[reason]);
-	if (dev) {
-		struct cyg_device *cyg = netdev_priv(dev);
-
-		this_cpu_inc(cyg->drops->packets[reason]);
-	}
-	if (sa)
-		this_cpu_inc(sa->drops->packets[reason]);
+	cyg_stats_drops(reason, cn, dev, sa, 1);
 }
 
 /**
