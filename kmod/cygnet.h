@@ -146,7 +146,8 @@ struct cyg_spd {
  * @node: in cyg_net.devices
  * @policies: cyg_policy.node, protected by cyg_net.lock
  * @spd: for sending
- * @gro_cells: for receiving
+ * @cells: for receiving in bursts
+ * @gro_cells: for receiving one by one
  * @drops: counters
  * @underlay_net: where outer packets are routed
  */
@@ -155,6 +156,7 @@ struct cyg_device {
 	struct list_head node;
 	struct list_head policies;
 	struct cyg_spd __rcu *spd;
+	struct cyg_cell __percpu *cells;
 	struct gro_cells gro_cells;
 	struct cyg_drops __percpu *drops;
 	struct net *underlay_net;
@@ -479,6 +481,12 @@ void cyg_crypt_decrypt(struct cyg_crypt *crypt, unsigned int len);
 bool cyg_batch_send(struct cyg_sa *sa, struct sk_buff *skb,
 		    const struct cyg_flow *flow, struct dst_entry *dst);
 
+/* cell.c */
+int cyg_cell_init(struct cyg_device *cyg);
+void cyg_cell_close(struct cyg_device *cyg);
+bool cyg_cell_queue(struct cyg_sa *sa, struct sk_buff *skb, u32 offset, u32 len, u32 size,
+		    u8 family);
+
 /* device.c */
 int cyg_device_init(void);
 void cyg_device_uninit(void);
@@ -498,13 +506,18 @@ enum cygnet_drop cyg_esp_input(struct cyg_sa *sa, struct sk_buff *skb,
 enum cygnet_drop cyg_esp_output(struct cyg_sa *sa, struct sk_buff *skb,
 				const struct cyg_flow *flow,
 				struct dst_entry *dst);
+u32 cyg_esp_trailer_len(const u8 *plain, u32 len, u8 *next_header);
+void cyg_esp_accept(struct cyg_sa *sa, struct sk_buff *skb, u64 sequence, u8 dsfield);
 void cyg_esp_inherit_owner(struct sk_buff *to, struct sk_buff *from);
 
 /* input.c */
 int cyg_input_init(void);
 void cyg_input_uninit(void);
-bool cyg_input_claims(struct cyg_net *cn, struct sk_buff *skb, __be32 spi,
-		      const struct cyg_addr *dst, u8 family);
+struct cyg_sa *cyg_input_claims(struct cyg_net *cn, struct sk_buff *skb, __be32 spi,
+				const struct cyg_addr *dst, u8 family);
+enum cygnet_drop cyg_input_check(struct cyg_sa *sa, const u8 *data, u32 len,
+				 u8 next_header, struct cyg_flow *flow,
+				 struct net_device **dev);
 void cyg_input_packet(struct cyg_net *cn, struct sk_buff *skb, u32 offset,
 		      u32 len, const struct cyg_addr *dst, u8 family, u8 dsfield);
 enum cygnet_drop cyg_input_deliver(struct cyg_sa *sa, struct sk_buff *skb,

@@ -26,9 +26,14 @@ static int device_init(struct net_device *dev)
 	err = gro_cells_init(&cyg->gro_cells, dev);
 	if (err)
 		goto free_stats;
+	err = cyg_cell_init(cyg);
+	if (err)
+		goto destroy_gro_cells;
 	cyg_stats_born(CYG_KIND_DEVICE);
 	return 0;
 
+destroy_gro_cells:
+	gro_cells_destroy(&cyg->gro_cells);
 free_stats:
 	free_percpu(cyg->drops);
 	free_percpu(dev->tstats);
@@ -39,6 +44,7 @@ static void device_uninit(struct net_device *dev)
 {
 	struct cyg_device *cyg = netdev_priv(dev);
 
+	cyg_cell_close(cyg);
 	gro_cells_destroy(&cyg->gro_cells);
 }
 
@@ -48,6 +54,7 @@ static void device_free(struct net_device *dev)
 	struct cyg_device *cyg = netdev_priv(dev);
 
 	kvfree(rcu_dereference_protected(cyg->spd, true));
+	free_percpu(cyg->cells);
 	free_percpu(cyg->drops);
 	free_percpu(dev->tstats);
 	cyg_stats_died(CYG_KIND_DEVICE);
@@ -141,6 +148,7 @@ static void device_setup(struct net_device *dev)
 	dev->features |= NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HIGHDMA |
 			 NETIF_F_HW_CSUM | NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4;
 	dev->hw_features |= dev->features;
+	dev->features |= NETIF_F_GRO_UDP_FWD;
 	dev->mtu = ETH_DATA_LEN - CYG_OVERHEAD_MAX;
 	dev->min_mtu = ETH_MIN_MTU;
 	dev->max_mtu = round_down(IP_MAX_MTU - CYG_OVERHEAD_WORST, 4);

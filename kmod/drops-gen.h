@@ -20,6 +20,7 @@
 	{ CYGNET_DROP_RX_DEVICE, "rx-device" }, \
 	{ CYGNET_DROP_RX_CRYPTO, "rx-crypto" }, \
 	{ CYGNET_DROP_RX_MEMORY, "rx-memory" }, \
+	{ CYGNET_DROP_RX_QUEUE, "rx-queue" }, \
 	{ CYGNET_DROP_TX_MALFORMED, "tx-malformed" }, \
 	{ CYGNET_DROP_TX_NO_POLICY, "tx-no-policy" }, \
 	{ CYGNET_DROP_TX_DISCARD, "tx-discard" }, \

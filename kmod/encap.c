@@ -54,24 +54,29 @@ static bool is_keepalive(const struct sk_buff *skb, const struct datagrams *d)
 	       byte == 0xff;
 }
 
-/* All or nothing: IKE among ESP sends the whole super-packet to the socket. */
-static bool is_ours(struct cyg_net *cn, struct sk_buff *skb,
-		    const struct datagrams *d, const struct cyg_addr *dst,
-		    u8 family)
+/*
+ * All or nothing: IKE among ESP sends the whole super-packet to the socket.
+ * Returns the SA of the last datagram, or NULL.
+ */
+static struct cyg_sa *claim(struct cyg_net *cn, struct sk_buff *skb,
+			    const struct datagrams *d, const struct cyg_addr *dst,
+			    u8 family)
 {
+	struct cyg_sa *sa = NULL;
 	__be32 spi, last = 0;
 	u32 at;
 
 	for (at = 0; at < d->len; at += d->size) {
 		if (skb_copy_bits(skb, d->offset + at, &spi, sizeof(spi)))
-			return false;
+			return NULL;
 		if (spi && spi == last)
 			continue;
-		if (!spi || !cyg_input_claims(cn, skb, spi, dst, family))
-			return false;
+		sa = spi ? cyg_input_claims(cn, skb, spi, dst, family) : NULL;
+		if (!sa)
+			return NULL;
 		last = spi;
 	}
-	return true;
+	return sa;
 }
 
 /*
@@ -111,6 +116,7 @@ static unsigned int local_in(struct sk_buff *skb, const struct nf_hook_state *st
 	enum cygnet_drop reason;
 	struct cyg_addr dst;
 	struct datagrams d;
+	struct cyg_sa *sa = NULL;
 	struct udphdr _udp;
 	bool keepalive;
 	u8 dsfield;
@@ -122,13 +128,17 @@ static unsigned int local_in(struct sk_buff *skb, const struct nf_hook_state *st
 		return NF_ACCEPT;
 	cyg_ipaddr_outer(skb, family, &dst, &dsfield);
 	keepalive = is_keepalive(skb, &d);
-	if (!keepalive && !is_ours(cn, skb, &d, &dst, family))
+	if (!keepalive)
+		sa = claim(cn, skb, &d, &dst, family);
+	if (!keepalive && !sa)
 		return NF_ACCEPT;
 
 	reason = verify(skb, at, udp, state->pf);
 	if (reason)
 		cyg_stats_drop(reason, cn, NULL, NULL);
-	else if (!keepalive)
+	else if (sa && cyg_cell_queue(sa, skb, d.offset, d.len, d.size, family))
+		return NF_STOLEN;
+	else if (sa)
 		for (done = 0; done < d.len; done += d.size)
 			cyg_input_packet(cn, skb, d.offset + done,
 					 min(d.size, d.len - done), &dst,

@@ -25,47 +25,65 @@ static void set_aad(struct cyg_crypt *crypt, const struct cyg_sa *sa)
 }
 
 /**
- * trailer_len - what follows the inner packet
- * @skb: decrypted
+ * cyg_esp_trailer_len - what follows the inner packet
+ * @plain: decrypted
+ * @len: of it, room for a trailer at least
  * @next_header: what the trailer says
  *
  * Return: length of padding and trailer, 0 if they are malformed
  */
-static u32 trailer_len(const struct sk_buff *skb, u8 *next_header)
+u32 cyg_esp_trailer_len(const u8 *plain, u32 len, u8 *next_header)
 {
 	const struct cyg_esp_trailer *trailer;
 	const u8 *padding;
-	u32 len, i;
+	u32 i, total;
 
-	trailer = (void *)skb_tail_pointer(skb) - sizeof(*trailer);
-	len = trailer->pad_length + sizeof(*trailer);
-	if (len > skb->len)
+	trailer = (void *)plain + len - sizeof(*trailer);
+	total = trailer->pad_length + sizeof(*trailer);
+	if (total > len)
 		return 0;
 	padding = (u8 *)trailer - trailer->pad_length;
 	for (i = 0; i < trailer->pad_length; i++)
 		if (padding[i] != i + 1)
 			return 0;
 	*next_header = trailer->next_header;
-	return len;
+	return total;
 }
 
-/* From here on the packet is known to come from the peer. */
-static enum cygnet_drop accept(struct cyg_crypt *crypt)
+static enum cygnet_drop accept(struct cyg_sa *sa, struct sk_buff *skb, u64 sequence,
+			       u8 dsfield)
 {
-	struct cyg_sa *sa = crypt->sa;
-	struct sk_buff *skb = crypt->skb;
 	enum cygnet_drop reason;
 	u8 next_header;
 	u32 trailer;
 
-	trailer = trailer_len(skb, &next_header);
-	reason = cyg_sadb_commit(sa, crypt->sequence, skb->len - trailer);
+	trailer = cyg_esp_trailer_len(skb->data, skb->len, &next_header);
+	reason = cyg_sadb_commit(sa, sequence, skb->len - trailer);
 	if (reason)
 		return reason;
 	if (!trailer)
 		return CYGNET_DROP_RX_PADDING;
 	__skb_trim(skb, skb->len - trailer);
-	return cyg_input_deliver(sa, skb, next_header, crypt->dsfield);
+	return cyg_input_deliver(sa, skb, next_header, dsfield);
+}
+
+/**
+ * cyg_esp_accept - what to do with a packet that is known to come from the peer
+ * @sa: inbound
+ * @skb: decrypted, linear, with its trailer; taken
+ * @sequence: its number
+ * @dsfield: outer DSCP and ECN
+ *
+ * Call under rcu_read_lock() with BH off.
+ */
+void cyg_esp_accept(struct cyg_sa *sa, struct sk_buff *skb, u64 sequence, u8 dsfield)
+{
+	enum cygnet_drop reason = accept(sa, skb, sequence, dsfield);
+
+	if (!reason)
+		return;
+	cyg_stats_drop_sa(reason, sa);
+	cyg_stats_free_skb(skb, reason);
 }
 
 static void decrypted(struct cyg_crypt *crypt, int err)
@@ -73,14 +91,13 @@ static void decrypted(struct cyg_crypt *crypt, int err)
 	enum cygnet_drop reason;
 
 	rcu_read_lock();
-	if (err)
+	if (err) {
 		reason = err == -EBADMSG ? CYGNET_DROP_RX_AUTH :
 					   CYGNET_DROP_RX_CRYPTO;
-	else
-		reason = accept(crypt);
-	if (reason) {
 		cyg_stats_drop_sa(reason, crypt->sa);
 		cyg_stats_free_skb(crypt->skb, reason);
+	} else {
+		cyg_esp_accept(crypt->sa, crypt->skb, crypt->sequence, crypt->dsfield);
 	}
 	rcu_read_unlock();
 	cyg_crypt_free(crypt);

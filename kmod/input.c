@@ -22,15 +22,20 @@
  * @family: of @dst
  *
  * An SPI of ours that came to another address may be kernel xfrm's there.
+ *
+ * Return: the SA, which may be one for another address, or NULL
  */
-bool cyg_input_claims(struct cyg_net *cn, struct sk_buff *skb, __be32 spi,
-		      const struct cyg_addr *dst, u8 family)
+struct cyg_sa *cyg_input_claims(struct cyg_net *cn, struct sk_buff *skb, __be32 spi,
+				const struct cyg_addr *dst, u8 family)
 {
+	struct cyg_sa *sa;
 	bool exact;
 
-	return cyg_sadb_input(cn, IPPROTO_ESP, spi, dst, family, &exact) &&
-	       (exact || !cyg_ipaddr_xfrm_holds(cn->net, skb->mark, dst, spi,
-						IPPROTO_ESP, family));
+	sa = cyg_sadb_input(cn, IPPROTO_ESP, spi, dst, family, &exact);
+	if (!sa || (!exact && cyg_ipaddr_xfrm_holds(cn->net, skb->mark, dst, spi,
+						    IPPROTO_ESP, family)))
+		return NULL;
+	return sa;
 }
 
 /**
@@ -71,14 +76,18 @@ static int receive(struct sk_buff *skb, u8 family)
 {
 	struct cyg_net *cn = cyg_net(dev_net(skb->dev));
 	struct cyg_addr dst;
+	struct cyg_sa *sa;
 	u8 dsfield;
 
 	if (!pskb_may_pull(skb, sizeof(struct ip_esp_hdr)))
 		return -EINVAL;
 	cyg_ipaddr_outer(skb, family, &dst, &dsfield);
-	if (!cyg_input_claims(cn, skb, ((struct ip_esp_hdr *)skb->data)->spi, &dst,
-			      family))
+	sa = cyg_input_claims(cn, skb, ((struct ip_esp_hdr *)skb->data)->spi, &dst,
+			      family);
+	if (!sa)
 		return -EINVAL;
+	if (cyg_cell_queue(sa, skb, 0, skb->len, skb->len, family))
+		return 0;
 	cyg_input_packet(cn, skb, 0, skb->len, &dst, family, dsfield);
 	consume_skb(skb);
 	return 0;
@@ -187,6 +196,40 @@ void cyg_input_uninit(void)
 }
 
 /**
+ * cyg_input_check - may a decrypted packet go to its device?
+ * @sa: inbound, whose packet it is
+ * @data: from the inner IP header
+ * @len: all of it
+ * @next_header: what the ESP trailer says
+ * @flow: what it is; what follows its length is traffic flow padding
+ * @dev: the device
+ *
+ * Call under rcu_read_lock().
+ *
+ * Return: 0, or why not
+ */
+enum cygnet_drop cyg_input_check(struct cyg_sa *sa, const u8 *data, u32 len,
+				 u8 next_header, struct cyg_flow *flow,
+				 struct net_device **dev)
+{
+	*dev = rcu_dereference(sa->policy->dev);
+	if (!*dev)
+		return CYGNET_DROP_RX_NO_POLICY;
+	if (!((*dev)->flags & IFF_UP))
+		return CYGNET_DROP_RX_DEVICE;
+	if (next_header == IPPROTO_NONE)
+		return CYGNET_DROP_RX_DUMMY;
+	if (next_header != IPPROTO_IPIP && next_header != IPPROTO_IPV6)
+		return CYGNET_DROP_RX_NEXT_HEADER;
+	if (!cyg_flow_parse(flow, data, len, len, true) ||
+	    flow->family != (next_header == IPPROTO_IPIP ? 4 : 6))
+		return CYGNET_DROP_RX_INNER;
+	if (!cyg_spd_admits(sa->policy, flow))
+		return CYGNET_DROP_RX_SELECTOR;
+	return 0;
+}
+
+/**
  * cyg_input_deliver - give a decrypted packet to its device
  * @sa: inbound, whose packet it is
  * @skb: linear, from the inner IP header; taken unless refused
@@ -200,25 +243,15 @@ void cyg_input_uninit(void)
 enum cygnet_drop cyg_input_deliver(struct cyg_sa *sa, struct sk_buff *skb,
 				   u8 next_header, u8 dsfield)
 {
-	struct net_device *dev = rcu_dereference(sa->policy->dev);
+	enum cygnet_drop reason;
+	struct net_device *dev;
 	struct cyg_device *cyg;
 	struct cyg_flow flow;
 
-	if (!dev)
-		return CYGNET_DROP_RX_NO_POLICY;
-	if (!(dev->flags & IFF_UP))
-		return CYGNET_DROP_RX_DEVICE;
-	if (next_header == IPPROTO_NONE)
-		return CYGNET_DROP_RX_DUMMY;
-	if (next_header != IPPROTO_IPIP && next_header != IPPROTO_IPV6)
-		return CYGNET_DROP_RX_NEXT_HEADER;
-	if (!cyg_flow_parse(&flow, skb->data, skb->len, skb->len, true) ||
-	    flow.family != (next_header == IPPROTO_IPIP ? 4 : 6))
-		return CYGNET_DROP_RX_INNER;
-	if (!cyg_spd_admits(sa->policy, &flow))
-		return CYGNET_DROP_RX_SELECTOR;
+	reason = cyg_input_check(sa, skb->data, skb->len, next_header, &flow, &dev);
+	if (reason)
+		return reason;
 
-	/* What follows the inner packet is traffic flow padding. */
 	skb_trim(skb, flow.length);
 	skb_reset_mac_header(skb);
 	skb_reset_network_header(skb);

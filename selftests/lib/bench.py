@@ -209,6 +209,8 @@ class Gateway:
         run("ip", "link", "add", "eth0", "mtu", str(mtu), "netns", names[0], "type", "veth",
             "peer", "name", "w0", "mtu", str(mtu), "netns", names[1])
         self.gw.ip("link add cyg0 type cygnet")
+        # Packets are compared one by one.
+        self.gw.run("ethtool", "-K", "cyg0", "rx-udp-gro-forwarding", "off")
         self.gw.ip(
             "link set eth0 address 02:00:00:00:00:01 up",
             "address add %s/24 dev eth0" % GW4,

@@ -80,6 +80,10 @@ const struct drop_words drop_words[KERNEL_DROPS] = {
 		"rx-memory",
 		"Out of memory",
 	},
+	[CYGNET_DROP_RX_QUEUE] = {
+		"rx-queue",
+		"Too many packets wait to be decrypted on that CPU",
+	},
 	[CYGNET_DROP_TX_MALFORMED] = {
 		"tx-malformed",
 		"Not an IP packet, or one whose headers do not add up",

@@ -84,6 +84,7 @@ enum cygnet_expiry {
  * @CYGNET_DROP_RX_DEVICE: The device is down.
  * @CYGNET_DROP_RX_CRYPTO: The crypto API failed, or had no request left.
  * @CYGNET_DROP_RX_MEMORY: Out of memory.
+ * @CYGNET_DROP_RX_QUEUE: Too many packets wait to be decrypted on that CPU.
  * @CYGNET_DROP_TX_MALFORMED: Not an IP packet, or one whose headers do not add
  *   up.
  * @CYGNET_DROP_TX_NO_POLICY: No policy of the device matches.
@@ -121,6 +122,7 @@ enum cygnet_drop {
 	CYGNET_DROP_RX_DEVICE,
 	CYGNET_DROP_RX_CRYPTO,
 	CYGNET_DROP_RX_MEMORY,
+	CYGNET_DROP_RX_QUEUE,
 	CYGNET_DROP_TX_MALFORMED,
 	CYGNET_DROP_TX_NO_POLICY,
 	CYGNET_DROP_TX_DISCARD,
