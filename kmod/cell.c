@@ -452,16 +452,18 @@ static void let_go(struct cyg_cell *cell)
 }
 
 /* The SA of a packet, held until another one's comes or the poll ends. */
-static bool hold_sa(struct cyg_cell *cell, struct cyg_net *cn, __be32 spi,
-		    const struct cyg_addr *dst, u8 family)
+static bool hold_sa(struct cyg_cell *cell, __be32 spi, const struct cyg_addr *dst,
+		    u8 family)
 {
 	struct cyg_sa *sa = cell->sa;
+	struct cyg_net *cn;
 	bool exact;
 
 	if (sa && sa->key.spi == spi && sa->family == family &&
 	    cyg_addr_equal(&sa->dst, dst))
 		return true;
 	let_go(cell);
+	cn = cyg_net(dev_net(cell->napi.dev));
 	sa = cyg_sadb_input(cn, IPPROTO_ESP, spi, dst, family, &exact);
 	if (!sa) {
 		cyg_stats_drop(CYGNET_DROP_RX_NO_SA, cn, NULL, NULL);
@@ -472,33 +474,6 @@ static bool hold_sa(struct cyg_cell *cell, struct cyg_net *cn, __be32 spi,
 	} else {
 		cell->sa = sa;
 		return true;
-	}
-	return false;
-}
-
-/* Where it is, if it lies in one piece. */
-static bool set_source(struct scatterlist *sg, const struct sk_buff *skb, u32 offset, u32 len)
-{
-	u32 i, headlen = skb_headlen(skb);
-
-	if (offset + len <= headlen) {
-		sg_set_buf(sg, skb->data + offset, len);
-		return true;
-	}
-	if (offset < headlen)
-		return false;
-	offset -= headlen;
-	for (i = 0; i < skb_shinfo(skb)->nr_frags; i++) {
-		const skb_frag_t *frag = &skb_shinfo(skb)->frags[i];
-
-		if (offset + len <= skb_frag_size(frag)) {
-			sg_set_page(sg, skb_frag_page(frag), len,
-				    skb_frag_off(frag) + offset);
-			return true;
-		}
-		if (offset < skb_frag_size(frag))
-			return false;
-		offset -= skb_frag_size(frag);
 	}
 	return false;
 }
@@ -660,9 +635,9 @@ static void give_away(struct cyg_cell *cell, u32 over)
 	cell->page = NULL;
 }
 
-/* Of a packet that is as long as an ESP header at least. */
-static enum cygnet_drop decrypt(struct cyg_cell *cell, struct sk_buff *skb, u32 len,
-				const struct cyg_esp_header *header, u8 dsfield)
+/* @len bytes behind @header, in one piece. */
+static enum cygnet_drop decrypt(struct cyg_cell *cell, struct sk_buff *skb,
+				const struct cyg_esp_header *header, u32 len, u8 dsfield)
 {
 	struct cyg_op *op = cell->op;
 	struct inner in = { .sa = cell->sa, .dsfield = dsfield };
@@ -686,6 +661,7 @@ static enum cygnet_drop decrypt(struct cyg_cell *cell, struct sk_buff *skb, u32 
 	op->plain_len = plain;
 	op->page = cell->page;
 	op->dsfield = dsfield;
+	sg_set_buf(&op->src[1], header + 1, len);
 	sg_set_buf(&op->dst[1], in.data, plain);
 	err = cyg_linear_run(op, op->src, sequence, len);
 	if (err == -EINPROGRESS) {
@@ -703,7 +679,7 @@ static enum cygnet_drop decrypt(struct cyg_cell *cell, struct sk_buff *skb, u32 
 
 /* Working off. */
 
-static bool is_ordinary(struct cyg_cell *cell, const struct sk_buff *skb, u32 offset, u32 len)
+static bool is_ordinary(struct cyg_cell *cell, u32 len)
 {
 	const u32 least = sizeof(struct cyg_esp_header) + sizeof(struct cyg_esp_trailer) +
 			  cell->sa->alg->icv;
@@ -713,30 +689,30 @@ static bool is_ordinary(struct cyg_cell *cell, const struct sk_buff *skb, u32 of
 		return false;
 	if (!cell->op)
 		cell->op = cyg_linear_get(cell->sa);
-	return cell->op && set_source(&cell->op->src[1], skb,
-				      offset + sizeof(struct cyg_esp_header),
-				      len - sizeof(struct cyg_esp_header));
+	return cell->op;
 }
 
 static void take_packet(struct cyg_cell *cell, struct sk_buff *skb, u32 offset, u32 len,
 			const struct cyg_addr *dst, u8 dsfield)
 {
-	struct cyg_net *cn = cyg_net(dev_net(cell->napi.dev));
-	const struct cyg_esp_header *header;
-	struct cyg_esp_header _header;
+	const struct cyg_esp_header *header = NULL;
 	enum cygnet_drop reason;
 	struct cyg_sa *sa;
 
-	header = skb_header_pointer(skb, offset, sizeof(_header), &_header);
-	if (len < sizeof(*header) || !header) {
+	if (len >= sizeof(*header))
+		header = cyg_linear_find(skb, offset, len);
+	if (!header) {
+		struct cyg_net *cn = cyg_net(dev_net(cell->napi.dev));
+
+		flush_merge(cell);
 		cyg_input_packet(cn, skb, offset, len, dst, arrival(skb)->family, dsfield);
 		return;
 	}
-	if (!hold_sa(cell, cn, header->spi, dst, arrival(skb)->family))
+	if (!hold_sa(cell, header->spi, dst, arrival(skb)->family))
 		return;
 	sa = cell->sa;
-	if (is_ordinary(cell, skb, offset, len)) {
-		reason = decrypt(cell, skb, len - sizeof(*header), header, dsfield);
+	if (is_ordinary(cell, len)) {
+		reason = decrypt(cell, skb, header, len - sizeof(*header), dsfield);
 	} else {
 		flush_merge(cell);
 		reason = cyg_esp_input(sa, skb, offset, len, dsfield);

@@ -82,6 +82,7 @@ struct cyg_drops {
  * @policies: by id
  * @policy_count: how many
  * @ports: registered UDP ports, each a value entry
+ * @usual_port: one of them, looked at first, or 0
  * @port_count: how many; the LOCAL_IN hooks exist while there is one
  * @devices: cyg_device.node
  * @control: sockets that outer packets are sent with, IPv4 and IPv6
@@ -99,6 +100,7 @@ struct cyg_net {
 	struct xarray policies;
 	u32 policy_count;
 	struct xarray ports;
+	__be16 usual_port;
 	u32 port_count;
 	struct list_head devices;
 
@@ -545,6 +547,7 @@ bool cyg_linear_fits(const struct cyg_sa *sa);
 struct cyg_op *cyg_linear_get(struct cyg_sa *sa);
 void cyg_linear_put(struct cyg_op *op);
 int cyg_linear_run(struct cyg_op *op, struct scatterlist *src, u64 sequence, u32 len);
+void *cyg_linear_find(const struct sk_buff *skb, u32 offset, u32 len);
 void cyg_linear_uninit(void);
 
 /* netlink.c */

@@ -64,10 +64,14 @@ static struct cyg_sa *claim(struct cyg_net *cn, struct sk_buff *skb,
 {
 	struct cyg_sa *sa = NULL;
 	__be32 spi, last = 0;
+	const __be32 *p;
 	u32 at;
 
 	for (at = 0; at < d->len; at += d->size) {
-		if (skb_copy_bits(skb, d->offset + at, &spi, sizeof(spi)))
+		p = cyg_linear_find(skb, d->offset + at, sizeof(spi));
+		if (p)
+			spi = get_unaligned(p);
+		else if (skb_copy_bits(skb, d->offset + at, &spi, sizeof(spi)))
 			return NULL;
 		if (spi && spi == last)
 			continue;
@@ -108,6 +112,12 @@ static enum cygnet_drop verify(struct sk_buff *skb, u32 at,
 	return 0;
 }
 
+static bool is_registered(struct cyg_net *cn, __be16 port)
+{
+	return (port && port == READ_ONCE(cn->usual_port)) ||
+	       xa_load(&cn->ports, ntohs(port));
+}
+
 static unsigned int local_in(struct sk_buff *skb, const struct nf_hook_state *state,
 			     u32 at, u8 family)
 {
@@ -123,8 +133,7 @@ static unsigned int local_in(struct sk_buff *skb, const struct nf_hook_state *st
 	u32 done;
 
 	udp = skb_header_pointer(skb, at, sizeof(_udp), &_udp);
-	if (!udp || !xa_load(&cn->ports, ntohs(udp->dest)) ||
-	    !measure(skb, at, udp, &d))
+	if (!udp || !is_registered(cn, udp->dest) || !measure(skb, at, udp, &d))
 		return NF_ACCEPT;
 	cyg_ipaddr_outer(skb, family, &dst, &dsfield);
 	keepalive = is_keepalive(skb, &d);
@@ -233,6 +242,7 @@ int cyg_encap_add_port(struct cyg_net *cn, __be16 port)
 		}
 	}
 	cn->port_count++;
+	WRITE_ONCE(cn->usual_port, port);
 	return 0;
 }
 
@@ -248,6 +258,8 @@ int cyg_encap_del_port(struct cyg_net *cn, __be16 port)
 	lockdep_assert_held(&cn->lock);
 	if (!xa_erase(&cn->ports, ntohs(port)))
 		return -ENOENT;
+	if (cn->usual_port == port)
+		WRITE_ONCE(cn->usual_port, 0);
 	if (!--cn->port_count)
 		nf_unregister_net_hooks(cn->net, local_in_ops,
 					ARRAY_SIZE(local_in_ops));

@@ -7,6 +7,7 @@
  * that packet, the next one takes another, and op->late runs exactly once.
  */
 #include <crypto/aead.h>
+#include <linux/skbuff.h>
 #include <linux/slab.h>
 
 #include "cygnet.h"
@@ -134,6 +135,34 @@ int cyg_linear_run(struct cyg_op *op, struct scatterlist *src, u64 sequence, u32
 	if (err != -EINPROGRESS)
 		atomic_dec(&cn->crypto_pending);
 	return err;
+}
+
+/**
+ * cyg_linear_find - where a part of a packet is, if it lies in one piece
+ * @skb: the packet
+ * @offset: of the part
+ * @len: of it
+ *
+ * Return: NULL if it is scattered, or nowhere
+ */
+void *cyg_linear_find(const struct sk_buff *skb, u32 offset, u32 len)
+{
+	const struct skb_shared_info *shinfo = skb_shinfo(skb);
+	const skb_frag_t *frag;
+	u32 size = skb_headlen(skb);
+
+	if (offset < size)
+		return offset + len <= size ? skb->data + offset : NULL;
+	for (frag = shinfo->frags; frag < shinfo->frags + shinfo->nr_frags; frag++) {
+		offset -= size;
+		size = skb_frag_size(frag);
+		if (offset >= size)
+			continue;
+		if (offset + len > size || PageHighMem(skb_frag_page(frag)))
+			return NULL;
+		return skb_frag_address(frag) + offset;
+	}
+	return NULL;
 }
 
 /**

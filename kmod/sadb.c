@@ -2,6 +2,7 @@
 /*
  * Security Association Database (RFC 4301 section 4.4.2).
  */
+#include <linux/jhash.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
@@ -29,10 +30,32 @@ struct reservation {
 	u64 ends;
 };
 
+static u32 hash_key(const void *data, u32 len, u32 seed)
+{
+	const struct cyg_sa_key *key = data;
+
+	return jhash_2words((__force u32)key->spi, key->protocol << 8 | key->direction, seed);
+}
+
+static int compare_key(struct rhashtable_compare_arg *arg, const void *object)
+{
+	const struct cyg_sa_key *a = arg->key, *b = &((const struct cyg_sa *)object)->key;
+
+	return a->spi != b->spi || a->protocol != b->protocol || a->direction != b->direction;
+}
+
+static u32 hash_sa(const void *object, u32 len, u32 seed)
+{
+	return hash_key(&((const struct cyg_sa *)object)->key, len, seed);
+}
+
 static const struct rhashtable_params sa_params = {
 	.head_offset = offsetof(struct cyg_sa, hash),
 	.key_offset = offsetof(struct cyg_sa, key),
 	.key_len = sizeof(struct cyg_sa_key),
+	.hashfn = hash_key,
+	.obj_hashfn = hash_sa,
+	.obj_cmpfn = compare_key,
 	.automatic_shrinking = true,
 };
 
