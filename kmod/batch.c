@@ -79,8 +79,8 @@ static struct burst *burst(struct sk_buff *skb)
 /* Length of an ESP packet around an inner one. */
 static u32 esp_len(const struct cyg_sa *sa, u32 inner)
 {
-	return sizeof(struct cyg_esp_header) +
-	       ALIGN(inner + sizeof(struct cyg_esp_trailer), 4) + sa->alg->icv;
+	return sizeof(struct cyg_esp_counter_header) +
+	       ALIGN(inner + sizeof(struct cyg_esp_trailer), 4) + sa->icv_len;
 }
 
 static bool measure_transport(struct plan *plan, u8 *headers)
@@ -287,7 +287,7 @@ static int encrypt_segment(struct plan *plan, struct cyg_op **op,
 			   struct sk_buff *skb, u8 *to, u32 index)
 {
 	struct cyg_sa *sa = plan->sa;
-	struct cyg_esp_header *header = (void *)to;
+	struct cyg_esp_counter_header *header = (void *)to;
 	u8 *inner = to + sizeof(*header);
 	u64 sequence = plan->sequence++;
 	u32 len;
@@ -304,10 +304,10 @@ static int encrypt_segment(struct plan *plan, struct cyg_op **op,
 	(*op)->iv = cpu_to_be64(sequence) ^ sa->iv_salt;
 	(*op)->skb = skb;
 	(*op)->late = encrypted_late;
-	header->spi = sa->key.spi;
-	header->sequence = htonl(lower_32_bits(sequence));
+	header->esp.spi = sa->key.spi;
+	header->esp.sequence = htonl(lower_32_bits(sequence));
 	header->iv = (*op)->iv;
-	sg_set_buf(&(*op)->dst[1], inner, len + sa->alg->icv);
+	sg_set_buf(&(*op)->dst[1], inner, len + sa->icv_len);
 	atomic_inc(&burst(skb)->pending);
 	err = cyg_linear_run(*op, (*op)->dst, sequence, len);
 	if (err == -EINPROGRESS) {

@@ -637,16 +637,16 @@ static void give_away(struct cyg_cell *cell, u32 over)
 
 /* @len bytes behind @header, in one piece. */
 static enum cygnet_drop decrypt(struct cyg_cell *cell, struct sk_buff *skb,
-				const struct cyg_esp_header *header, u32 len, u8 dsfield)
+				const struct cyg_esp_counter_header *header, u32 len, u8 dsfield)
 {
 	struct cyg_op *op = cell->op;
 	struct inner in = { .sa = cell->sa, .dsfield = dsfield };
-	u32 over, plain = len - in.sa->alg->icv;
+	u32 over, plain = len - in.sa->icv_len;
 	enum cygnet_drop reason;
 	u64 sequence;
 	int err;
 
-	reason = cyg_sadb_precheck(in.sa, ntohl(header->sequence), &sequence);
+	reason = cyg_sadb_precheck(in.sa, ntohl(header->esp.sequence), &sequence);
 	if (reason)
 		return reason;
 	in.data = place(cell, plain, &over);
@@ -681,8 +681,8 @@ static enum cygnet_drop decrypt(struct cyg_cell *cell, struct sk_buff *skb,
 
 static bool is_ordinary(struct cyg_cell *cell, u32 len)
 {
-	const u32 least = sizeof(struct cyg_esp_header) + sizeof(struct cyg_esp_trailer) +
-			  cell->sa->alg->icv;
+	const u32 least = sizeof(struct cyg_esp_counter_header) + sizeof(struct cyg_esp_trailer) +
+			  cell->sa->icv_len;
 
 	if (len < least || len - least > (PAGE_SIZE << BLOCK_ORDER) ||
 	    !cyg_linear_fits(cell->sa))
@@ -695,7 +695,7 @@ static bool is_ordinary(struct cyg_cell *cell, u32 len)
 static void take_packet(struct cyg_cell *cell, struct sk_buff *skb, u32 offset, u32 len,
 			const struct cyg_addr *dst, u8 dsfield)
 {
-	const struct cyg_esp_header *header = NULL;
+	const struct cyg_esp_counter_header *header = NULL;
 	enum cygnet_drop reason;
 	struct cyg_sa *sa;
 
@@ -708,7 +708,7 @@ static void take_packet(struct cyg_cell *cell, struct sk_buff *skb, u32 offset, 
 		cyg_input_packet(cn, skb, offset, len, dst, arrival(skb)->family, dsfield);
 		return;
 	}
-	if (!hold_sa(cell, header->spi, dst, arrival(skb)->family))
+	if (!hold_sa(cell, header->esp.spi, dst, arrival(skb)->family))
 		return;
 	sa = cell->sa;
 	if (is_ordinary(cell, len)) {

@@ -16,6 +16,14 @@ struct cyg_esp_header {
 
 static_assert(sizeof(struct cyg_esp_header) == 8);
 
+/* The same of combined-mode algorithms (RFC 4106, 4309, 7634). */
+struct cyg_esp_counter_header {
+	struct cyg_esp_header esp;
+	__be64 iv;
+} __packed;
+
+static_assert(sizeof(struct cyg_esp_counter_header) == 16);
+
 /* Follows payload and padding. */
 struct cyg_esp_trailer {
 	u8 pad_length;
