@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The exchanges of an IKE SA's life against strongSwan: rekeying, collisions, fragments."""
 
+import contextlib
 import threading
 
 import pytest
 
-from ike.daemons import until
+from ike.daemons import CommandFailed, until
 from ike.test_tunnel import Flood, one_child
+from ike.vici import Vici, ViciError
 
 
 def spis(pair):
@@ -104,4 +106,68 @@ def test_child_rekey_at_once(pair):
             thread.join()
             assert until(lambda: one_child(pair), timeout=20)
     assert flood.whole
+    pair.pings()
+
+
+def together(*calls):
+    """Runs them at the same time; what they raise does not matter."""
+    def quietly(call):
+        with contextlib.suppress(CommandFailed, ViciError):
+            call()
+    threads = [threading.Thread(target=quietly, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def sa_names(pair):
+    return {(sa["initiator-spi"], sa["responder-spi"]) for _, sa in pair.them.vici.sas()}
+
+
+def test_up_at_once(pair):
+    """Both begin: a tunnel, of one or two IKE SAs, and they stay."""
+    pair.start()
+    for _ in range(3):
+        together(lambda: pair.us.command("up", "net"), pair.them.initiate)
+        pair.pings()
+        until(lambda: len(sa_names(pair)) == 1, timeout=0.5)
+        before = sa_names(pair)
+        assert 1 <= len(before) <= 2
+        with Flood(pair) as flood:
+            until(lambda: flood.sent >= 100)
+        assert flood.whole
+        assert sa_names(pair) == before
+        pair.us.command("down", "net")
+        assert until(lambda: not sa_names(pair))
+
+
+@pytest.mark.parametrize("ours", ["rekey", "rekey-ike"])
+@pytest.mark.parametrize("theirs", ["child", "ike"])
+def test_rekey_against_delete(pair, ours, theirs):
+    """We rekey what strongSwan deletes: the tunnel is there again at once."""
+    pair.start_us(more="start = start")
+    pair.start_them()
+    for _ in range(3):
+        assert until(lambda: one_child(pair))
+        pair.pings()
+        together(lambda: pair.us.command(ours, "net"),
+                 lambda: Vici(pair.them.vici.path).call("terminate", {theirs: "net"}))
+    assert until(lambda: one_child(pair))
+    assert until(lambda: spis(pair))
+    pair.pings()
+
+
+@pytest.mark.parametrize("ours, theirs", [("rekey", "ike"), ("rekey-ike", "child")])
+def test_rekeys_crossing(pair, ours, theirs):
+    """A child and its IKE SA rekeyed by one side each: refused for now, or one after the other."""
+    pair.start().up("us")
+    with Flood(pair) as flood:
+        for _ in range(3):
+            together(lambda: pair.us.command(ours, "net", timeout=30),
+                     lambda: Vici(pair.them.vici.path).call("rekey", {theirs: "net"}))
+            assert until(lambda: one_child(pair), timeout=20)
+    assert flood.whole
+    assert until(lambda: spis(pair))
+    pair.us.command("rekey", "net")
     pair.pings()

@@ -256,6 +256,46 @@ static void test_lowest_nonce(void **state)
 	assert_true(won[0] && won[1]);
 }
 
+/*
+ * Our answer comes while the peer's replacement is being installed: both sides
+ * still come to the same end.
+ */
+static void test_simultaneous_installing(void **state)
+{
+	unsigned int again, steps;
+
+	for (again = 0; again < 40; again++) {
+		struct pair *pair = pair_up(CONF_A(PLAIN), CONF_B(PLAIN));
+		struct pair_datagram *request, *answer;
+		struct core_path path;
+
+		side_command(&pair->pair_a, core_rekey);
+		side_command(&pair->pair_b, core_rekey);
+		expect_carrying(pair, "a->b 2 CREATE_CHILD_SA: " REKEY_REQUEST);
+		request = pair_expect(pair, "b->a 0 CREATE_CHILD_SA: " REKEY_REQUEST);
+		answer = pair_expect(pair, "b->a 2 CREATE_CHILD_SA reply: " REKEY_REPLY);
+		path = pair_arrival(pair, request);
+		core_receive(pair->pair_a.side_core, &path, request->dg_data,
+			     request->dg_len);
+		for (steps = again % 2; steps; steps--)
+			pair_event(pair);
+		core_receive(pair->pair_a.side_core, &path, answer->dg_data,
+			     answer->dg_len);
+		datagram_free(request);
+		datagram_free(answer);
+		pair_settle(pair);
+		assert_true(pair_carries(pair));
+		pair_run(pair);
+		assert_true(pair_carries(pair));
+		assert_settled(pair);
+		assert_int_equal(side_child(&pair->pair_a)->child_spi_in,
+				 side_child(&pair->pair_b)->child_spi_out);
+		assert_int_equal(pair->pair_a.side_done, 1);
+		assert_int_equal(pair->pair_b.side_done, 1);
+		pair_free(pair);
+	}
+}
+
 /* The rekey of a child that the peer has deleted meanwhile. */
 static void test_rekey_unknown(void **state)
 {
@@ -293,6 +333,84 @@ static void test_rekey_of_deleted(void **state)
 	assert_non_null(strstr(pair->pair_a.side_error, "TEMPORARY_FAILURE"));
 	assert_int_equal(side_child(&pair->pair_a)->child_state,
 			 CHILD_INSTALLED);
+	pair_free(pair);
+}
+
+/*
+ * a rekeys the child that b deletes. b is closing it: TEMPORARY_FAILURE; a
+ * answers the delete as ever, and makes a new child (section 2.25.1).
+ */
+static void test_rekey_against_delete(void **state)
+{
+	struct pair *pair = pair_up(CONF_A(PLAIN), CONF_B(PLAIN));
+
+	side_command(&pair->pair_a, core_rekey);
+	child_expire(side_child(&pair->pair_b), true);
+	expect_deliver(pair, "a->b 2 CREATE_CHILD_SA: " REKEY_REQUEST);
+	expect_deliver(pair, "b->a 0 INFORMATIONAL: D(ESP)");
+	expect_deliver(pair,
+		       "b->a 2 CREATE_CHILD_SA reply: N(TEMPORARY_FAILURE)");
+	expect_deliver(pair, "a->b 0 INFORMATIONAL reply: D(ESP)");
+	expect_silence(pair);
+	assert_int_equal(pair->pair_a.side_done, 1);
+	assert_null(conn_child(side_conn(&pair->pair_a)));
+	assert_null(conn_child(side_conn(&pair->pair_b)));
+	pair_advance(pair, 1001);
+	expect_deliver(pair, "a->b 3 CREATE_CHILD_SA: NONCE SA TSi TSr");
+	expect_deliver(pair, "b->a 3 CREATE_CHILD_SA reply: NONCE SA TSi TSr");
+	assert_settled(pair);
+	pair_free(pair);
+}
+
+/* The same, with b's delete on its way before it hears of the rekey's answer. */
+static void test_delete_against_rekey(void **state)
+{
+	struct pair *pair = pair_up(CONF_A(PLAIN), CONF_B(PLAIN));
+	struct pair_datagram *answer;
+
+	side_command(&pair->pair_a, core_rekey);
+	expect_carrying(pair, "a->b 2 CREATE_CHILD_SA: " REKEY_REQUEST);
+	answer = pair_expect(pair, "b->a 2 CREATE_CHILD_SA reply: " REKEY_REPLY);
+	child_expire(side_sa(&pair->pair_b)->sa_children->child_replaces, true);
+	expect_deliver(pair, "b->a 0 INFORMATIONAL: D(ESP)");
+	pair_deliver(pair, answer);
+	datagram_free(answer);
+	expect_deliver(pair, "a->b 0 INFORMATIONAL reply: D(ESP)");
+	assert_settled(pair);
+	pair_free(pair);
+}
+
+/* Refused for the moment: asked again later, and each time later still. */
+static void test_temporary(void **state)
+{
+	struct pair *pair = pair_up(CONF_A(PLAIN), CONF_B(PLAIN));
+	struct child *child = side_child(&pair->pair_b);
+	struct pair_datagram *dg;
+	u64 last = 0;
+	u32 i;
+
+	side_command(&pair->pair_a, core_rekey);
+	for (i = 0; i < 4; i++) {
+		while (!(dg = pair_take(pair)))
+			pair_advance(pair, 100);
+		assert_non_null(strstr(dg->dg_text, REKEY_REQUEST));
+		if (i)
+			assert_in_range(pair->pair_now - last, 5000 << (i - 1),
+					15100 << (i - 1));
+		last = pair->pair_now;
+		child->child_state = CHILD_DELETING;
+		pair_deliver(pair, dg);
+		datagram_free(dg);
+		child->child_state = CHILD_INSTALLED;
+		dg = pair_take(pair);
+		assert_non_null(strstr(dg->dg_text, "N(TEMPORARY_FAILURE)"));
+		pair_deliver(pair, dg);
+		datagram_free(dg);
+		assert_true(pair_carries(pair));
+	}
+	assert_said(&pair->pair_a, "its child cannot be rekeyed");
+	pair_run_for(pair, 20000);
+	assert_settled(pair);
 	pair_free(pair);
 }
 
@@ -473,8 +591,12 @@ int main(void)
 		cmocka_unit_test(test_rekey_each_lost),
 		cmocka_unit_test(test_rekey_simultaneous),
 		cmocka_unit_test(test_lowest_nonce),
+		cmocka_unit_test(test_simultaneous_installing),
 		cmocka_unit_test(test_rekey_unknown),
 		cmocka_unit_test(test_rekey_of_deleted),
+		cmocka_unit_test(test_rekey_against_delete),
+		cmocka_unit_test(test_delete_against_rekey),
+		cmocka_unit_test(test_temporary),
 		cmocka_unit_test(test_delete_simultaneous),
 		cmocka_unit_test(test_expire_soft),
 		cmocka_unit_test(test_expire_hard),

@@ -219,6 +219,76 @@ static void test_initial_contact(void **state)
 	pair_free(pair);
 }
 
+#define TWO_A	CONF_A("") \
+	"connection other {\n remote = 192.0.2.2\n psk = /psk\n" \
+	" protect = 10.7.0.0/16 <-> 10.8.0.0/16\n}\n"
+#define TWO_B	CONF_B("") \
+	"connection other {\n remote = 192.0.2.1\n psk = /psk\n" \
+	" protect = 10.8.0.0/16 <-> 10.7.0.0/16\n}\n"
+
+/*
+ * A second connection between the same two does not say INITIAL_CONTACT: it
+ * would end the first one. After a restart the first to come ends both.
+ */
+static void test_contact_of_two(void **state)
+{
+	struct pair *pair = pair_up(TWO_A, TWO_B);
+	struct core_command cmd = { on_line, on_done_command, &pair->pair_a };
+	struct conn *other;
+
+	core_up(pair->pair_a.side_core, "other", &cmd);
+	expect_deliver(pair, "a->b 0 IKE_SA_INIT: " INIT_REQUEST);
+	expect_deliver(pair, "b->a 0 IKE_SA_INIT reply: " INIT_REPLY);
+	expect_deliver(pair, "a->b 1 IKE_AUTH: IDi IDr AUTH SA TSi TSr");
+	pair_run(pair);
+	assert_int_equal(side_count(&pair->pair_b, IKE_ESTABLISHED), 2);
+	other = conn_find(pair->pair_b.side_core, "other");
+	core_free(pair->pair_a.side_core);
+	pair->pair_a.side_n_sas = 0;
+	side_start(&pair->pair_a, TWO_A);
+	side_ready(&pair->pair_a);
+	side_command(&pair->pair_a, core_up);
+	pair_run(pair);
+	assert_int_equal(side_count(&pair->pair_b, IKE_ESTABLISHED), 1);
+	assert_null(other->cn_sas);
+	pair_free(pair);
+}
+
+/*
+ * Both begin at once, and b, as others do, says INITIAL_CONTACT although a's
+ * SA is there by then: it means none that it has not heard of.
+ */
+static void test_crossing_contact(void **state)
+{
+	struct pair *pair = pair_new(CONF_A(" rekey = off"),
+				     CONF_B(" rekey = off"));
+	struct pair_datagram *dg;
+	struct core_path path;
+	struct ike_sa *sa;
+
+	side_command(&pair->pair_a, core_up);
+	side_command(&pair->pair_b, core_up);
+	expect_deliver(pair, "a->b 0 IKE_SA_INIT: " INIT_REQUEST);
+	expect_deliver(pair, "b->a 0 IKE_SA_INIT: " INIT_REQUEST);
+	expect_deliver(pair, "b->a 0 IKE_SA_INIT reply: " INIT_REPLY);
+	expect_deliver(pair, "a->b 0 IKE_SA_INIT reply: " INIT_REPLY);
+	expect_deliver(pair, "a->b 1 IKE_AUTH: IDi IDr AUTH SA TSi TSr");
+	dg = pair_expect(pair, "b->a 1 IKE_AUTH: IDi IDr AUTH SA TSi TSr");
+	expect_deliver(pair, "b->a 1 IKE_AUTH reply: " AUTH_REPLY);
+	assert_int_equal(side_count(&pair->pair_a, IKE_ESTABLISHED), 1);
+	path = pair_arrival(pair, dg);
+	core_receive(pair->pair_a.side_core, &path, dg->dg_data, dg->dg_len);
+	sa = core_find_sa(pair->pair_a.side_core, dg->dg_data + MSG_SPI_LEN);
+	sa->sa_initial_contact = true;
+	datagram_free(dg);
+	pair_settle(pair);
+	assert_false(side_said(&pair->pair_a, "begun afresh"));
+	pair_run(pair);
+	pair_run_for(pair, 40000);
+	assert_one_pair(pair);
+	pair_free(pair);
+}
+
 /* Somebody who does not know the key says INITIAL_CONTACT: nothing happens. */
 static void test_forged_contact(void **state)
 {
@@ -540,6 +610,8 @@ int main(void)
 		cmocka_unit_test(test_delete_simultaneous),
 		cmocka_unit_test(test_comes_back),
 		cmocka_unit_test(test_initial_contact),
+		cmocka_unit_test(test_contact_of_two),
+		cmocka_unit_test(test_crossing_contact),
 		cmocka_unit_test(test_forged_contact),
 		cmocka_unit_test(test_adopted),
 		cmocka_unit_test(test_both_at_once),

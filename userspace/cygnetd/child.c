@@ -298,15 +298,17 @@ static void child_close(struct child *child)
 	sa->sa_core->core_dead_children = child;
 }
 
-/* What a new IKE SA brought takes over before the one in use goes. */
+/* Its replacement, or what a new IKE SA brought, sends before this one goes. */
 static void hand_over(struct child *child)
 {
+	bool sends = child->child_dirs & IPC_DIR_OUT;
 	struct child *other;
 	struct ike_sa *sa;
 
 	for (sa = child->child_sa->sa_conn->cn_sas; sa; sa = sa->sa_next_conn)
 		for (other = sa->sa_children; other; other = other->child_next)
-			if (other != child && !other->child_replaces)
+			if (other->child_replaces == child ||
+			    (sends && other != child && !other->child_replaces))
 				child_switch(other);
 }
 
@@ -316,7 +318,7 @@ void child_down(struct child *child, bool late)
 
 	if (child->child_state == CHILD_GONE)
 		return;
-	if (child->child_dirs & IPC_DIR_OUT && child->child_sa->sa_conn)
+	if (child->child_sa->sa_conn)
 		hand_over(child);
 	if (child->child_state != CHILD_NEW || child->child_spi_in)
 		tell_delete(child, linger ? IPC_DIR_OUT :

@@ -209,17 +209,30 @@ struct child *conn_child(const struct conn *conn)
 	return NULL;
 }
 
-bool conn_holds(const struct conn *conn, const struct ike_sa *but)
+/* Whatever else the two ends have in common is of one peer. */
+static bool same_ends(const struct conn *conn, const struct ike_sa *sa)
+{
+	struct conf_id local, remote;
+
+	conn_local_id(conn, &sa->sa_path, &local);
+	conn_remote_id(conn, &sa->sa_path, &remote);
+	return conf_id_equal(&local, &sa->sa_id_local) &&
+		conf_id_equal(&remote, &sa->sa_id_remote);
+}
+
+bool conn_holds(const struct ike_sa *but)
 {
 	const struct ip_addr *remote = &but->sa_path.cp_remote.ep_addr;
-	const struct core *core = conn->cn_core;
+	const struct core *core = but->sa_core;
+	const struct conn *conn;
 	const struct ike_sa *sa;
 	unsigned int i;
 
-	if (conn->cn_n_adopted)
-		return true;
-	for (sa = conn->cn_sas; sa; sa = sa->sa_next_conn)
-		if (sa != but)
+	for (conn = core->core_conns; conn; conn = conn->cn_next)
+		if ((conn->cn_n_adopted ||
+		     (conn->cn_sas && conn->cn_sas != but) ||
+		     (conn->cn_sas && conn->cn_sas->sa_next_conn)) &&
+		    same_ends(conn, but))
 			return true;
 	for (i = 0; core->core_half_open && i < CORE_BUCKETS; i++)
 		for (sa = core->core_sas[i]; sa; sa = sa->sa_next)
@@ -487,10 +500,31 @@ void conn_sa_up(struct conn *conn, struct ike_sa *sa)
 	conn_log(conn, CORE_NOTICE, "IKE SA %u is up", sa->sa_number);
 }
 
+static bool rekeying(const struct conn *conn, enum ex_purpose purpose)
+{
+	const struct ike_sa *sa;
+
+	for (sa = conn->cn_sas; sa; sa = sa->sa_next_conn)
+		if (exchange_pending(sa, purpose, NULL))
+			return true;
+	return false;
+}
+
+/* Whoever waits for the rekey of what is gone has waited enough. */
+static void finish_rekeys(struct conn *conn)
+{
+	if (!rekeying(conn, EX_CHILD_REKEY))
+		conn_rekeyed(conn, conn_child(conn) ? NULL :
+			     "it was deleted meanwhile");
+	if (!rekeying(conn, EX_IKE_REKEY))
+		conn_ike_rekeyed(conn, "it was deleted meanwhile");
+}
+
 void conn_sa_gone(struct conn *conn, struct ike_sa *sa)
 {
 	struct ike_sa *other;
 
+	finish_rekeys(conn);
 	for (other = conn->cn_sas; other; other = other->sa_next_conn)
 		if (other->sa_replaces == sa)
 			other->sa_replaces = NULL;
@@ -575,6 +609,7 @@ void conn_child_up(struct conn *conn, struct child *child)
 
 void conn_child_gone(struct conn *conn)
 {
+	finish_rekeys(conn);
 	if (conn_child(conn) || !conn->cn_core->core_ready)
 		return;
 	conn_log(conn, CORE_NOTICE, "no child SA is left");
@@ -747,6 +782,8 @@ static void conn_rekey(struct conn *conn)
 	}
 	if (!any)
 		finish(conn, COMMAND_REKEY, "it is not up");
+	else if (!rekeying(conn, EX_CHILD_REKEY))
+		finish(conn, COMMAND_REKEY, NULL);	/* just done by the peer */
 }
 
 static void conn_rekey_ike(struct conn *conn)

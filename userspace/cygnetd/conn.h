@@ -87,8 +87,11 @@ void conn_start(struct conn *conn);
 void conn_replace(struct conn *conn, struct ike_sa *old);
 /* A child that carries traffic, or none. */
 struct child *conn_child(const struct conn *conn);
-/* We hold something for this peer: no INITIAL_CONTACT. */
-bool conn_holds(const struct conn *conn, const struct ike_sa *but);
+/*
+ * We hold something else between these identities, by whatever connection, or
+ * perhaps: no INITIAL_CONTACT.
+ */
+bool conn_holds(const struct ike_sa *but);
 
 /* What the machines report. */
 void conn_is_set_up(struct conn *conn, const struct ipc_reply *reply);

@@ -73,7 +73,7 @@ void auth_send(struct exchange *ex, const struct message *msg)
 	emit_id(&em, PAYLOAD_ID_I, &sa->sa_id_local);
 	emit_id(&em, PAYLOAD_ID_R, &sa->sa_id_remote);
 	emit_auth(&em, AUTH_METHOD_PSK, reply->ir_auth, reply->ir_len);
-	if (!conn_holds(sa->sa_conn, sa))
+	if (!conn_holds(sa))
 		emit_notify(&em, N_INITIAL_CONTACT, NULL, 0);
 	offer_emit(ex, &em, SELECT_NO_KE);
 	exchange_send(ex, &em);

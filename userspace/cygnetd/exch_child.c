@@ -42,6 +42,7 @@ void child_start(struct exchange *ex, const struct message *msg)
 	if (ex->ex_purpose == EX_CHILD_REKEY &&
 	    (!ex->ex_old || ex->ex_old->child_state != CHILD_REKEYING)) {
 		exchange_end(ex);	/* replaced or gone meanwhile */
+		conn_rekeyed(ex->ex_sa->sa_conn, NULL);
 		return;
 	}
 	ex->ex_child = child_new(ex->ex_sa, true);
@@ -165,10 +166,17 @@ void child_refused(struct exchange *ex, const struct message *msg)
  */
 static bool loses(const struct exchange *ex)
 {
+	const struct exchange *theirs = ex->ex_sa->sa_theirs;
 	const struct child *rival = ex->ex_rival;
 
-	return rival && nonce_pair_lower(&ex->ex_ni, &ex->ex_nr,
-					 &rival->child_ni, &rival->child_nr);
+	if (rival)
+		return nonce_pair_lower(&ex->ex_ni, &ex->ex_nr,
+					&rival->child_ni, &rival->child_nr);
+	/* Being made at this moment, with its nonces settled. */
+	return theirs && theirs->ex_purpose == EX_CHILD_REKEY && ex->ex_old &&
+		theirs->ex_old == ex->ex_old &&
+		nonce_pair_lower(&ex->ex_ni, &ex->ex_nr, &theirs->ex_ni,
+				 &theirs->ex_nr);
 }
 
 static void lose(struct exchange *ex)
@@ -177,10 +185,13 @@ static void lose(struct exchange *ex)
 	struct child *old = ex->ex_old;
 
 	ike_sa_log(sa, CORE_INFO,
-		   "both sides rekeyed at once: child SA %u stays",
-		   ex->ex_rival->child_number);
-	if (old && old->child_state == CHILD_REKEYING)
-		child_replaced(old);
+		   "both sides rekeyed at once: the peer's child SA stays");
+	if (old && old->child_state == CHILD_REKEYING) {
+		if (ex->ex_rival)
+			child_replaced(old);
+		else
+			child_rekey_later(old);
+	}
 	child_delete(ex->ex_child);
 	exchange_end(ex);
 	conn_rekeyed(sa->sa_conn, NULL);
@@ -274,7 +285,7 @@ void child_installed(struct exchange *ex, const struct message *msg)
 		child_delete(old);
 	}
 	exchange_end(ex);
-	if (old)
+	if (ex->ex_purpose == EX_CHILD_REKEY)
 		conn_rekeyed(conn, NULL);
 }
 

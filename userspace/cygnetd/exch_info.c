@@ -48,16 +48,6 @@ void info_response(struct exchange *ex, const struct message *msg)
 	}
 }
 
-/* A child that waits for this one to go begins to send. */
-static void switch_over(struct ike_sa *sa, const struct child *old)
-{
-	struct child *child;
-
-	for (child = sa->sa_children; child; child = child->child_next)
-		if (child->child_replaces == old)
-			child_switch(child);
-}
-
 /*
  * The peer names its inbound SPIs; we answer with ours, except for those whose
  * delete we have under way ourselves (section 1.4.1).
@@ -79,7 +69,6 @@ static void delete_children(struct ike_sa *sa, const struct msg_delete *md,
 			continue;
 		ike_sa_log(sa, CORE_INFO, "the peer deletes child SA %u",
 			   child->child_number);
-		switch_over(sa, child);
 		if (child->child_state != CHILD_DELETING &&
 		    count < IKE_CHILDREN_MAX)
 			spis[count++] = child->child_spi_in;

@@ -133,6 +133,7 @@ void rekey_start(struct exchange *ex, const struct message *msg)
 		group = select_id(&conf->conn_ike[0], TRANSFORM_KE);
 	if (ex->ex_sa->sa_state != IKE_ESTABLISHED) {
 		exchange_end(ex);
+		conn_ike_rekeyed(ex->ex_sa->sa_conn, "it is being deleted");
 		return;
 	}
 	ex->ex_new = new_sa(ex->ex_sa, true);

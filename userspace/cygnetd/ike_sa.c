@@ -586,7 +586,35 @@ static void settle_twins(struct ike_sa *sa, struct ike_sa *other)
 }
 
 /*
- * Older SAs between the same two: gone if the peer says so, else asked whether
+ * We began one too, and it came up while the peer's was on its way: the peer
+ * had not heard of it when it said INITIAL_CONTACT.
+ */
+static bool crosses(const struct ike_sa *sa, const struct ike_sa *other)
+{
+	return other->sa_initiator && other->sa_established >= sa->sa_born;
+}
+
+/* INITIAL_CONTACT: the peer has nothing else, under whatever connection. */
+static void forget_older(struct ike_sa *sa)
+{
+	struct ike_sa *other, *next;
+	struct conn *conn;
+
+	for (conn = sa->sa_core->core_conns; conn; conn = conn->cn_next) {
+		for (other = conn->cn_sas; other; other = next) {
+			next = other->sa_next_conn;
+			if (other == sa || other->sa_state != IKE_ESTABLISHED ||
+			    !same_identities(sa, other) || crosses(sa, other))
+				continue;
+			ike_sa_log(other, CORE_INFO,
+				   "the peer has begun afresh");
+			ike_sa_close(other);
+		}
+	}
+}
+
+/*
+ * Older SAs between the same two, which the peer may still have: asked whether
  * they live. One of ours that has not come to IKE_AUTH is not needed: the peer
  * knows nothing of it that it would keep.
  */
@@ -610,10 +638,8 @@ static void see_to_older(struct ike_sa *sa)
 		if (other->sa_state != IKE_ESTABLISHED ||
 		    !same_identities(sa, other))
 			continue;
-		if (sa->sa_initial_contact || ++same >= IKE_SAME_MAX) {
+		if (++same >= IKE_SAME_MAX) {
 			ike_sa_log(other, CORE_INFO,
-				   sa->sa_initial_contact ?
-				   "the peer has begun afresh" :
 				   "the peer has begun too many");
 			ike_sa_close(other);
 		} else if (twins(sa, other)) {
@@ -699,6 +725,8 @@ void ike_sa_up(struct ike_sa *sa)
 	conf_id_print(&sa->sa_id_remote, id, sizeof(id));
 	conn_progress(sa->sa_conn, "identify", "peer is %s (PSK)", id);
 	conn_sa_up(sa->sa_conn, sa);
+	if (sa->sa_initial_contact)
+		forget_older(sa);
 	see_to_older(sa);
 }
 
