@@ -59,7 +59,8 @@ struct pair_side {
 	struct ip_addr side_addr;
 	u32 side_next_spi;
 	u32 side_n_sas;
-	struct pair_sa side_sas[PAIR_SAS_MAX];	/* the last out is current */
+	struct pair_sa side_sas[PAIR_SAS_MAX];
+	u32 side_current;		/* SPI of the last out, while it is there */
 	u32 side_asked[IPC_TYPES];	/* requests, by type */
 	u32 side_fail[IPC_TYPES];	/* errno to answer with */
 	u64 side_idle;			/* IPC_CHILD_IDLE */
@@ -276,6 +277,8 @@ static void kernel_add(struct pair_side *side, const struct ipc_child *ic,
 	assert_true(side->side_n_sas < PAIR_SAS_MAX);
 	sa = &side->side_sas[side->side_n_sas++];
 	sa->psa_out = out;
+	if (out)
+		side->side_current = ic->ic_spi_out;
 	sa->psa_spi = out ? ic->ic_spi_out : ic->ic_spi_in;
 	sa->psa_encr = out ? ic->ic_encr_out : ic->ic_encr_in;
 	sa->psa_integ = out ? ic->ic_integ_out : ic->ic_integ_in;
@@ -289,6 +292,8 @@ static void kernel_del(struct pair_side *side, u32 spi, bool out)
 {
 	u32 i, kept = 0;
 
+	if (out && side->side_current == spi)
+		side->side_current = 0;
 	for (i = 0; i < side->side_n_sas; i++)
 		if (side->side_sas[i].psa_spi != spi ||
 		    side->side_sas[i].psa_out != out)
@@ -715,10 +720,11 @@ static struct child *side_child(struct pair_side *side)
 
 static const struct pair_sa *kernel_current(const struct pair_side *side)
 {
-	u32 i = side->side_n_sas;
+	u32 i;
 
-	while (i--)
-		if (side->side_sas[i].psa_out)
+	for (i = 0; i < side->side_n_sas; i++)
+		if (side->side_sas[i].psa_out &&
+		    side->side_sas[i].psa_spi == side->side_current)
 			return &side->side_sas[i];
 	return NULL;
 }

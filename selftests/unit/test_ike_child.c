@@ -533,6 +533,29 @@ static void test_too_many_children(void **state)
 	pair_free(pair);
 }
 
+/*
+ * Two children for the same, as some peers make them: what is left when the
+ * one that sends is deleted is made new, and sends.
+ */
+static void test_second_deleted(void **state)
+{
+	unsigned int by_b;
+
+	for (by_b = 0; by_b < 2; by_b++) {
+		struct pair *pair = pair_up(CONF_A(PLAIN), CONF_B(PLAIN));
+		struct ike_sa *sa = side_sa(&pair->pair_a);
+
+		exchange_queue(sa, EX_CHILD_NEW);
+		ike_sa_next(sa);
+		pair_run(pair);
+		assert_int_equal(pair->pair_a.side_n_sas, 4);
+		child_delete(side_child(by_b ? &pair->pair_b : &pair->pair_a));
+		pair_run(pair);
+		assert_settled(pair);
+		pair_free(pair);
+	}
+}
+
 /* One request at a time: a delete waits for the rekey that is under way. */
 static void test_queue(void **state)
 {
@@ -603,6 +626,7 @@ int main(void)
 		cmocka_unit_test(test_lifetime),
 		cmocka_unit_test(test_delete_overdue),
 		cmocka_unit_test(test_too_many_children),
+		cmocka_unit_test(test_second_deleted),
 		cmocka_unit_test(test_queue),
 		cmocka_unit_test(test_window),
 	};

@@ -196,6 +196,7 @@ void child_has(struct child *child, u32 dirs)
 		wipe(&child->child_integ_in);
 	}
 	if (dirs & IPC_DIR_OUT) {
+		child->child_out_order = ++child->child_sa->sa_core->core_outs;
 		wipe(&child->child_encr_out);
 		wipe(&child->child_integ_out);
 	}
@@ -312,9 +313,50 @@ static void hand_over(struct child *child)
 				child_switch(other);
 }
 
+static bool same_selectors(const struct child *a, const struct child *b)
+{
+	unsigned int i;
+
+	if (a->child_n_ts != b->child_n_ts)
+		return false;
+	for (i = 0; i < a->child_n_ts; i++)
+		if (!ts_equal(&a->child_ts[i].pair_local,
+			      &b->child_ts[i].pair_local) ||
+		    !ts_equal(&a->child_ts[i].pair_remote,
+			      &b->child_ts[i].pair_remote))
+			return false;
+	return true;
+}
+
+/*
+ * The kernel sends through the SA that came last. When that one has gone, an
+ * older one that is still there, beside a peer that makes two of everything,
+ * is made new.
+ */
+static void revive(struct child *gone)
+{
+	struct child *child, *found = NULL;
+	struct ike_sa *sa;
+
+	for (sa = gone->child_sa->sa_conn->cn_sas; sa; sa = sa->sa_next_conn) {
+		for (child = sa->sa_children; child; child = child->child_next) {
+			if (child == gone || !child_alive(child) ||
+			    !(child->child_dirs & IPC_DIR_OUT) ||
+			    !same_selectors(child, gone))
+				continue;
+			if (child->child_out_order > gone->child_out_order)
+				return;
+			found = child;
+		}
+	}
+	if (found)
+		child_rekey(found);
+}
+
 void child_down(struct child *child, bool late)
 {
 	bool linger = late && child->child_dirs & IPC_DIR_IN;
+	bool sent = child->child_dirs & IPC_DIR_OUT;
 
 	if (child->child_state == CHILD_GONE)
 		return;
@@ -324,6 +366,8 @@ void child_down(struct child *child, bool late)
 		tell_delete(child, linger ? IPC_DIR_OUT :
 			    IPC_DIR_IN | IPC_DIR_OUT);
 	child_has(child, 0);
+	if (sent && child->child_sa->sa_conn)
+		revive(child);
 	if (linger && child->child_state != CHILD_LINGERING) {
 		child_set_state(child, CHILD_LINGERING);
 		exchange_forget_child(child->child_sa, child);

@@ -33,6 +33,7 @@ struct child {
 	struct proposal child_proposal;	/* one transform of each type */
 	u32 child_spi_in, child_spi_out;	/* network byte order */
 	u32 child_dirs;			/* what the kernel has */
+	u32 child_out_order;		/* the last one out is the one that sends */
 	u8 child_n_ts;
 	struct ts_pair child_ts[CONF_TS_MAX];
 	struct ipc_key child_encr_in, child_encr_out;

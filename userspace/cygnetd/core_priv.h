@@ -68,6 +68,7 @@ struct core {
 	u32 core_half_open;
 	u32 core_handles;		/* last one given */
 	u32 core_numbers;		/* of SAs, for the log */
+	u32 core_outs;			/* outbound SAs installed */
 	struct cookies core_cookies;
 	struct limiter core_answers;	/* to strangers, 10 a second */
 	struct limiter core_noise;	/* log lines about them, 50 */
