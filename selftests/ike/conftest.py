@@ -20,8 +20,8 @@ CONNECTION = """
 connection net {
     local = %(left)s
     remote = %(right)s
-    local-id = left.test
-    remote-id = right.test
+    local-id = %(left_id)s
+    remote-id = %(right_id)s
     psk = psk
     protect = %(protect)s
     ike = %(ike)s
@@ -93,6 +93,7 @@ class Pair:
         self.world, self.folder, self.program = world, folder, program
         self.esp = EspEnd(world.left)
         self.us = self.them = None
+        self.ids = "left.test", "right.test"
 
     def _subfolder(self, name):
         path = os.path.join(self.folder, name)
@@ -104,15 +105,16 @@ class Pair:
                  ike="aes256gcm-sha256-x25519", esp="aes256gcm", encapsulation="udp",
                  more="", **kwargs):
         conf = CONNECTION % {"left": left, "right": right, "protect": protect, "ike": ike,
-                             "esp": esp, "encapsulation": encapsulation, "more": more}
+                             "esp": esp, "encapsulation": encapsulation, "more": more,
+                             "left_id": self.ids[0], "right_id": self.ids[1]}
         self.us = Cygnetd(self.world.left, self._subfolder("us"), self.program, conf,
                           esp=self.esp, **kwargs)
         return self.us
 
     def start_them(self, left=stage.LEFT, right=stage.RIGHT, more="", **kwargs):
         self.them = Charon(self.world.right, self._subfolder("them"), more)
-        self.them.load({"addr": right, "id": "right.test"},
-                       {"addr": left, "id": "left.test"}, **kwargs)
+        self.them.load({"addr": right, "id": self.ids[1]},
+                       {"addr": left, "id": self.ids[0]}, **kwargs)
         return self.them
 
     def start(self):

@@ -175,3 +175,40 @@ def test_rekeys_crossing(pair, ours, theirs):
     assert until(lambda: spis(pair))
     pair.us.command("rekey", "net")
     pair.pings()
+
+
+PORTS = range(1001, 1013)
+MANY = {"local_ts": ["10.2.0.1/32[icmp]"] + ["10.2.0.1/32[tcp/%d]" % n for n in PORTS],
+        "remote_ts": ["10.1.0.1/32[icmp]", "10.1.0.1/32[tcp]"]}
+
+
+def start_long(pair, ours, theirs, proposals=None, **kwargs):
+    """Identities and selectors so long that IKE_AUTH does not fit into small packets."""
+    pair.ids = [".".join([side * 60] * 4) for side in "lr"]
+    rows = ["protect = 10.1.0.1 <-> 10.2.0.1 tcp %d" % n for n in PORTS]
+    pair.start_us(protect="10.1.0.1 <-> 10.2.0.1 icmp", more="\n".join(rows + [ours]), **kwargs)
+    more = {"proposals": proposals} if proposals else {}
+    pair.start_them(more=theirs, child=MANY, fragmentation="yes", **more)
+
+
+@pytest.mark.parametrize("ike", ["aes256gcm-sha256-x25519", "aes256-sha256-x25519"])
+def test_fragments(pair, initiator, ike):
+    """Both ways, sealed by AEAD and by CBC."""
+    proposal = {"aes256gcm-sha256-x25519": "aes256gcm16-prfsha256-curve25519",
+                "aes256-sha256-x25519": "aes256-sha256-curve25519"}[ike]
+    start_long(pair, "fragment-size = 576", "fragment_size = 576", [proposal], ike=ike)
+    pair.up(initiator)
+    ours, theirs = ("request", "response")[::1 if initiator == "us" else -1]
+    assert "parsed IKE_AUTH %s 1 [ EF(2/2) ]" % ours in pair.them.log()
+    assert "generating IKE_AUTH %s 1 [ EF(2/2) ]" % theirs in pair.them.log()
+
+
+def test_fragments_shrink(pair):
+    """Packets over 600 bytes are lost on the way, in both directions."""
+    pair.world.drop("meta length > 600")
+    start_long(pair, "", "fragment_size = 576", speed=4)
+    pair.us.command("up", "net", timeout=20)
+    pair.us.log.wait("sent in smaller packets")
+    assert "parsed IKE_AUTH request 1 [ EF(2/2) ]" in pair.them.log()
+    pair.world.undrop()
+    pair.pings()

@@ -114,6 +114,8 @@ static const char *tap_notify(u16 type, char buf[16])
 		return "NATS";
 	case N_NAT_DETECTION_DESTINATION_IP:
 		return "NATD";
+	case N_FRAGMENTATION_SUPPORTED:
+		return "FRAG";
 	}
 	return msg_notify_name(type, buf);
 }
@@ -171,6 +173,11 @@ static void tap_print(struct pair_side *from, const u8 *buf, size_t len,
 		 from->side_peer->side_name, hdr.hdr_id,
 		 msg_exchange_name(hdr.hdr_exchange, name),
 		 hdr.hdr_flags & MSG_RESPONSE ? " reply" : "");
+	if (hdr.hdr_next == PAYLOAD_SKF) {
+		tap_add(text, size, " SKF %u/%u", get_be16(buf + 32),
+			get_be16(buf + 34));
+		return;
+	}
 	if (hdr.hdr_next != PAYLOAD_SK) {
 		tap_payloads(text, size, hdr.hdr_next, buf + MSG_HEADER_LEN,
 			     len - MSG_HEADER_LEN);
@@ -770,8 +777,8 @@ static void assert_one_pair(struct pair *pair)
 	assert_int_equal(side_count(&pair->pair_b, IKE_ESTABLISHED), 1);
 }
 
-#define INIT_REQUEST	"SA KE NONCE N(NATS) N(NATD)"
-#define INIT_REPLY	"SA KE NONCE N(NATS) N(NATD)"
+#define INIT_REQUEST	"SA KE NONCE N(NATS) N(NATD) N(FRAG)"
+#define INIT_REPLY	"SA KE NONCE N(NATS) N(NATD) N(FRAG)"
 #define AUTH_REQUEST	"IDi IDr AUTH N(INITIAL_CONTACT) SA TSi TSr"
 #define AUTH_REPLY	"IDr AUTH SA TSi TSr"
 

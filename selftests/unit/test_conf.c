@@ -73,6 +73,7 @@ static void test_smallest(void **state)
 	assert_int_equal(conn->conn_rekey, 3600);
 	assert_int_equal(conn->conn_liveness, 30);
 	assert_int_equal(conn->conn_retransmit_timeout, 60);
+	assert_int_equal(conn->conn_fragment_size, 1280);
 	assert_int_equal(conn->conn_keepalive, 20);
 	assert_int_equal(conn->conn_replay_window, 1024);
 	assert_int_equal(conn->conn_mtu, 0);
@@ -94,7 +95,7 @@ static void test_every_key(void **state)
 			   " device = wan7\n address = 10.1.0.1\n mtu = 1400\n"
 			   " rekey = 1h30m\n rekey-bytes = 5G\n"
 			   " ike-lifetime = 1d\n liveness = off\n"
-			   " retransmit-timeout = 10s\n"
+			   " retransmit-timeout = 10s\n fragment-size = off\n"
 			   " keepalive = 25s\n replay-window = 32\n}\n");
 	struct conf_conn *conn = &conf->conf_conns[0];
 	size_t i;
@@ -122,6 +123,7 @@ static void test_every_key(void **state)
 	assert_int_equal(conn->conn_ike_lifetime, 86400);
 	assert_int_equal(conn->conn_liveness, 0);
 	assert_int_equal(conn->conn_retransmit_timeout, 10);
+	assert_int_equal(conn->conn_fragment_size, 0);
 	assert_int_equal(conn->conn_keepalive, 25);
 	assert_int_equal(conn->conn_replay_window, 32);
 	for (i = 0; i < CONF_CONN_KEYS; i++)

@@ -130,6 +130,28 @@ static void take_snapshot(struct pair_side *side, struct snapshot *snap)
 	memcpy(&snap->snap_path, &sa->sa_path, sizeof(sa->sa_path));
 }
 
+/* What strangers see of a message in three fragments, of which one is lost. */
+static void record_fragments(struct pair *pair)
+{
+	struct ike_sa *sa = side_sa(&pair->pair_a);
+	struct msg_header hdr;
+	struct emit em;
+	u16 i;
+
+	ike_sa_header(sa, &hdr);
+	hdr.hdr_exchange = INFORMATIONAL;
+	hdr.hdr_id = sa->sa_window.win_next;
+	for (i = 1; i < 3; i++) {
+		emit_begin(&em, &hdr);
+		emit_skf(&em, &sa->sa_suite, PAYLOAD_NONE, i, 3);
+		emit_bytes(&em, "some text", 9);
+		assert_true(ike_sa_seal(sa, &em));
+		op_send(&pair->pair_a, &sa->sa_path, em.em_data, em.em_len);
+	}
+	record(pair);
+	fragment_forget(side_sa(&pair->pair_b), 0);
+}
+
 static void test_outside(void **state)
 {
 	struct pair *pair = pair_new(CONF_A(FOREVER), CONF_B(FOREVER));
@@ -144,6 +166,7 @@ static void test_outside(void **state)
 	record(pair);
 	side_command(&pair->pair_a, core_rekey_ike);
 	record(pair);
+	record_fragments(pair);
 	pair_run_for(pair, IKE_LINGER_MS + CHILD_LINGER_MS);
 	assert_one_pair(pair);
 	take_snapshot(&pair->pair_a, &a);
@@ -288,6 +311,32 @@ static struct ike_sa *auth_request_case(struct pair *pair, struct emit *em)
 	return sa;
 }
 
+/* The same in fragments: one that is the whole, or one of more to come. */
+static struct ike_sa *fragment_case(struct pair *pair, struct emit *em)
+{
+	struct ike_sa *sa = conjure(pair, false, IKE_KEYED);
+	/* The first time, unmutated, whole. */
+	static bool again;
+	u16 total = (u16)(!again || rnd(4) ? 1 : rnd(70));
+	u8 inner[EMIT_MAX];
+	size_t len;
+	u8 next;
+
+	again = true;
+	sa->sa_fragments = true;
+	begin(sa, em, IKE_AUTH, false, 1);
+	add_auth(sa, em);
+	next = em->em_data[em->em_sk];
+	len = em->em_len - em->em_plain;
+	memcpy(inner, em->em_data + em->em_plain, len);
+	begin(sa, em, IKE_AUTH, false, 1);
+	em->em_len = MSG_HEADER_LEN;
+	em->em_next = 16;
+	emit_skf(em, &sa->sa_suite, next, total == 1 ? 1 : (u16)rnd(70), total);
+	emit_bytes(em, inner, len);
+	return sa;
+}
+
 static struct ike_sa *auth_response_case(struct pair *pair, struct emit *em)
 {
 	struct ike_sa *sa = conjure(pair, true, IKE_KEYED);
@@ -395,13 +444,13 @@ static struct ike_sa *delete_response_case(struct pair *pair, struct emit *em)
 static struct ike_sa *(*const cases[])(struct pair *pair, struct emit *em) = {
 	auth_request_case, auth_response_case, child_request_case,
 	child_response_case, info_case, delete_response_case,
-	rekey_request_case, rekey_response_case,
+	rekey_request_case, rekey_response_case, fragment_case,
 };
 
 /* Changes what will be encrypted, or nothing. */
 static void mutate_inside(struct emit *em)
 {
-	size_t plain = MSG_HEADER_LEN + 4 + em->em_iv;
+	size_t plain = em->em_plain;
 
 	em->em_len = plain + mutate(em->em_data + plain, em->em_len - plain,
 				    2048);
@@ -474,6 +523,7 @@ static void test_cases(void **state)
 		"its AUTH is wrong", "AUTH is wrong", "new -> ",
 		"rekeying -> rekeyed", "the peer deletes child SA",
 		"deleting -> ", "replaces IKE SA", "replaces IKE SA",
+		"its AUTH is wrong",
 	};
 	struct pair *pair = pair_new(CONF_A(""),
 				     CONF_B(" esp = aes256gcm-aes128gcm"));

@@ -92,12 +92,39 @@ void emit_close(struct emit *em)
 	patch_len(em, em->em_open);
 }
 
+static void emit_iv(struct emit *em, const struct ike_suite *suite)
+{
+	em->em_sk = em->em_open;
+	em->em_iv = em->em_len;
+	emit_zeros(em, crypto_iv_len(suite));
+	em->em_plain = em->em_len;
+}
+
 void emit_sk(struct emit *em, const struct ike_suite *suite)
 {
 	emit_open(em, PAYLOAD_SK);
-	em->em_sk = em->em_open;
-	em->em_iv = crypto_iv_len(suite);
-	emit_zeros(em, em->em_iv);
+	emit_iv(em, suite);
+}
+
+void emit_skf(struct emit *em, const struct ike_suite *suite, u8 next,
+	      u16 number, u16 total)
+{
+	emit_open(em, PAYLOAD_SKF);
+	em->em_data[em->em_open] = next;
+	emit_u16(em, number);
+	emit_u16(em, total);
+	emit_iv(em, suite);
+}
+
+void emit_again(struct emit *em, const struct ike_suite *suite, const u8 *data,
+		size_t len)
+{
+	em->em_len = 0;
+	em->em_full = false;
+	emit_bytes(em, data, len);
+	em->em_sk = MSG_HEADER_LEN;
+	em->em_iv = MSG_HEADER_LEN + GENERIC_LEN;
+	em->em_plain = em->em_iv + crypto_iv_len(suite);
 }
 
 static void emit_transform(struct emit *em, const struct transform *tr,
@@ -263,10 +290,8 @@ bool emit_seal(struct emit *em, const struct ike_suite *suite,
 	       const struct ike_key *encr, const struct ike_key *integ,
 	       u64 counter)
 {
-	size_t plain = em->em_sk + GENERIC_LEN + em->em_iv;
-	size_t pad;
+	size_t pad = crypto_pad_len(suite, em->em_len - em->em_plain + 1);
 
-	pad = crypto_pad_len(suite, em->em_len - plain + 1);
 	emit_zeros(em, pad);
 	emit_u8(em, (u8)pad);
 	emit_zeros(em, crypto_icv_len(suite));
@@ -274,5 +299,5 @@ bool emit_seal(struct emit *em, const struct ike_suite *suite,
 	if (!emit_finish(em))
 		return false;
 	return crypto_seal(suite, encr, integ, counter, em->em_data,
-			   em->em_sk + GENERIC_LEN, em->em_len);
+			   em->em_iv, em->em_len);
 }

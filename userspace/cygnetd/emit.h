@@ -17,7 +17,8 @@ struct emit {
 	size_t em_next;		/* where the next payload's type belongs */
 	size_t em_open;		/* where the payload being written begins */
 	size_t em_sk;		/* where the Encrypted payload begins, or 0 */
-	size_t em_iv;		/* its IV's length */
+	size_t em_iv;		/* where its IV begins */
+	size_t em_plain;	/* and where what will be encrypted */
 	bool em_full;
 	u8 em_data[EMIT_MAX];
 };
@@ -26,6 +27,14 @@ struct emit {
 void emit_begin(struct emit *em, const struct msg_header *hdr);
 /* Everything after this is inside the Encrypted payload. */
 void emit_sk(struct emit *em, const struct ike_suite *suite);
+
+/* The same for one fragment; @next is zero in all but the first. */
+void emit_skf(struct emit *em, const struct ike_suite *suite, u8 next,
+	      u16 number, u16 total);
+
+/* A message with an Encrypted payload as it was before emit_seal(). */
+void emit_again(struct emit *em, const struct ike_suite *suite, const u8 *data,
+		size_t len);
 
 /* Any payload, piece by piece. */
 void emit_open(struct emit *em, u8 type);

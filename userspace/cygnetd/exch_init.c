@@ -69,6 +69,8 @@ void init_send(struct exchange *ex, const struct message *msg)
 		ex->ex_ke->ke_public_len);
 	emit_nonce(&em, ex->ex_ni.nonce_data, ex->ex_ni.nonce_len);
 	natt_emit(&em, &hdr, &sa->sa_path, force_encap(sa));
+	if (conf->conn_fragment_size)
+		emit_notify(&em, N_FRAGMENTATION_SUPPORTED, NULL, 0);
 	if (!emit_finish(&em) ||
 	    !ike_sa_keep_init(&sa->sa_init_i, &sa->sa_init_i_len, em.em_data,
 			      em.em_len)) {
@@ -157,6 +159,12 @@ void init_refused(struct exchange *ex, const struct message *msg)
 	window_hasten(sa, INIT_GRACE_MS);
 }
 
+static void take_abilities(struct ike_sa *sa, const struct message *msg)
+{
+	sa->sa_fragments = sa->sa_conn->cn_conf.conn_fragment_size &&
+		msg_notify(msg, N_FRAGMENTATION_SUPPORTED);
+}
+
 static void chosen(struct ike_sa *sa, const struct proposal *prop)
 {
 	sa->sa_proposal = *prop;
@@ -215,6 +223,7 @@ void init_response(struct exchange *ex, const struct message *msg)
 	chosen(sa, &sel.sel_proposal);
 	nonce_copy(&ex->ex_nr, &msg->msg_nonce);
 	natt_detect(sa, msg, &sa->sa_path);
+	take_abilities(sa, msg);
 	exchange_run_ke(ex, EX_SECRET);
 }
 
@@ -445,6 +454,7 @@ void init_request(struct exchange *ex, const struct message *msg)
 	}
 	nonce_copy(&ex->ex_ni, &msg->msg_nonce);
 	natt_detect(sa, msg, &ex->ex_path);
+	take_abilities(sa, msg);
 	exchange_run_ke(ex, EX_SECRET);
 }
 
@@ -466,6 +476,8 @@ void init_answer(struct exchange *ex, const struct message *msg)
 		ex->ex_ke->ke_public_len);
 	emit_nonce(&em, ex->ex_nr.nonce_data, ex->ex_nr.nonce_len);
 	natt_emit(&em, &hdr, &ex->ex_path, force_encap(sa));
+	if (sa->sa_fragments)
+		emit_notify(&em, N_FRAGMENTATION_SUPPORTED, NULL, 0);
 	if (!emit_finish(&em) ||
 	    !ike_sa_keep_init(&sa->sa_init_r, &sa->sa_init_r_len, em.em_data,
 			      em.em_len)) {

@@ -263,17 +263,9 @@ void exchange_emit(struct exchange *ex, struct emit *em)
 		emit_sk(em, &ex->ex_sa->sa_suite);
 }
 
-static bool finish(struct exchange *ex, struct emit *em)
-{
-	if (ex->ex_type == IKE_SA_INIT)
-		return emit_finish(em);
-	return ike_sa_seal(ex->ex_sa, em);
-}
-
 void exchange_send(struct exchange *ex, struct emit *em)
 {
-	if (!finish(ex, em) ||
-	    !window_request(ex->ex_sa, em->em_data, em->em_len)) {
+	if (!window_request(ex->ex_sa, em)) {
 		ike_sa_fail(ex->ex_sa, "cannot make a %s message",
 			    exchange_name(ex));
 		return;
@@ -283,8 +275,7 @@ void exchange_send(struct exchange *ex, struct emit *em)
 
 void exchange_answer(struct exchange *ex, struct emit *em)
 {
-	if (!finish(ex, em) ||
-	    !window_reply(ex->ex_sa, &ex->ex_path, em->em_data, em->em_len)) {
+	if (!window_reply(ex->ex_sa, &ex->ex_path, em)) {
 		ike_sa_fail(ex->ex_sa, "cannot make a %s message",
 			    exchange_name(ex));
 		return;

@@ -194,6 +194,8 @@ void ike_sa_free(struct ike_sa *sa)
 	timer_unset(&sa->sa_core->core_timers, &sa->sa_liveness);
 	waiter_cancel(sa->sa_core, &sa->sa_waiter);
 	window_clear(sa);
+	fragment_forget(sa, 0);
+	fragment_forget(sa, MSG_RESPONSE);
 	OPENSSL_cleanse(sa, sizeof(*sa));
 	free(sa);
 }
@@ -217,15 +219,15 @@ bool ike_sa_seal(struct ike_sa *sa, struct emit *em)
 			 sa->sa_iv++);
 }
 
-static bool open_message(struct ike_sa *sa, const u8 *buf, size_t len, u8 *out,
-			 size_t *out_len)
+static bool open_message(struct ike_sa *sa, const u8 *buf, size_t iv,
+			 size_t len, u8 *out, size_t *out_len)
 {
 	const struct ike_keys *keys = &sa->sa_keys;
 
 	return crypto_open(&sa->sa_suite,
 			   sa->sa_initiator ? &keys->keys_er : &keys->keys_ei,
 			   sa->sa_initiator ? &keys->keys_ar : &keys->keys_ai,
-			   buf, MSG_HEADER_LEN + 4, len, out, out_len);
+			   buf, iv, len, out, out_len);
 }
 
 /*
@@ -286,14 +288,19 @@ static void receive_request(struct ike_sa *sa, const struct core_path *path,
 	exchange_request(sa, path, msg);
 }
 
+static bool is_awaited(const struct ike_sa *sa, const struct msg_header *hdr)
+{
+	return sa->sa_ours && sa->sa_ours->ex_state == EX_MESSAGE &&
+		sa->sa_ours->ex_type == hdr->hdr_exchange &&
+		sa->sa_ours->ex_id == hdr->hdr_id;
+}
+
 /* Worth decrypting at all? The answers cost nothing but a hash. */
 static bool expected(struct ike_sa *sa, const struct core_path *path,
 		     const struct msg_header *hdr, const u8 *buf, size_t len)
 {
 	if (hdr->hdr_flags & MSG_RESPONSE)
-		return sa->sa_ours && sa->sa_ours->ex_state == EX_MESSAGE &&
-			sa->sa_ours->ex_type == hdr->hdr_exchange &&
-			sa->sa_ours->ex_id == hdr->hdr_id;
+		return is_awaited(sa, hdr);
 	switch (window_judge(sa, hdr->hdr_id, buf, len)) {
 	case WINDOW_NEW:
 		return sa->sa_state != IKE_CLOSED;
@@ -304,6 +311,97 @@ static bool expected(struct ike_sa *sa, const struct core_path *path,
 		break;
 	}
 	return false;
+}
+
+/* An authentic message, whole. */
+static void take_message(struct ike_sa *sa, const struct core_path *path,
+			 struct message *msg, u8 next, const u8 *plain,
+			 size_t plain_len)
+{
+	const char *err;
+
+	fragment_forget(sa, msg->msg_hdr.hdr_flags);
+	follow(sa, path, msg);
+	err = msg_parse_payloads(msg, next, plain, plain_len);
+	if (err)
+		syntax(sa, path, msg, err);
+	else if (msg->msg_hdr.hdr_flags & MSG_RESPONSE)
+		exchange_response(sa, msg);
+	else
+		receive_request(sa, path, msg);
+}
+
+static void take_parts(struct ike_sa *sa, const struct core_path *path,
+		       struct message *msg, struct reassembly *re)
+{
+	u8 *plain = fragment_join(re);
+
+	msg->msg_raw = (struct msg_blob){ re->re_first, re->re_first_len };
+	if (plain)
+		take_message(sa, path, msg, re->re_next, plain, re->re_bytes);
+	OPENSSL_clear_free(plain, re->re_bytes);
+	fragment_free(re);
+}
+
+/*
+ * A request that was answered comes again, perhaps split otherwise: its first
+ * part alone has the answer sent again (RFC 7383 section 2.6.1).
+ */
+static bool is_resent(const struct ike_sa *sa, const struct msg_header *hdr,
+		      const struct msg_fragment *frag)
+{
+	return !(hdr->hdr_flags & MSG_RESPONSE) && frag->mf_number == 1 &&
+		hdr->hdr_id + 1 == sa->sa_window.win_expected &&
+		sa->sa_window.win_reply.sent_data;
+}
+
+/* May it be kept, or have something sent, if it is authentic? */
+static bool expected_part(struct ike_sa *sa, const struct msg_header *hdr,
+			  const struct msg_fragment *frag)
+{
+	if (is_resent(sa, hdr, frag))
+		return true;
+	if (!fragment_wanted(sa, hdr, frag))
+		return false;
+	if (hdr->hdr_flags & MSG_RESPONSE)
+		return is_awaited(sa, hdr);
+	return hdr->hdr_id == sa->sa_window.win_expected && !sa->sa_theirs &&
+		sa->sa_state != IKE_CLOSED;
+}
+
+static void receive_fragment(struct ike_sa *sa, const struct core_path *path,
+			     const u8 *buf, size_t len)
+{
+	struct msg_fragment frag;
+	struct reassembly *re;
+	struct message msg;
+	u8 plain[MSG_LEN_MAX];
+	size_t plain_len;
+	const char *err;
+
+	err = msg_parse_skf(&msg, buf, len, &frag);
+	if (!err && !sa->sa_fragments)
+		err = "fragment, but none were agreed on";
+	if (!err && !expected_part(sa, &msg.msg_hdr, &frag))
+		return;
+	if (!err &&
+	    !open_message(sa, buf, MSG_SKF_IV, len, plain, &plain_len))
+		err = "not authentic";
+	if (err) {
+		core_noise(sa->sa_core, path, "dropped: %s (for IKE SA %u)",
+			   err, sa->sa_number);
+		return;
+	}
+	sa->sa_heard = core_now(sa->sa_core);
+	if (is_resent(sa, &msg.msg_hdr, &frag)) {
+		window_resend(sa, path);
+	} else {
+		re = fragment_add(sa, &msg.msg_hdr, &frag, &msg.msg_raw, plain,
+				  plain_len);
+		if (re)
+			take_parts(sa, path, &msg, re);
+	}
+	OPENSSL_cleanse(plain, plain_len);
 }
 
 static void receive_protected(struct ike_sa *sa, const struct core_path *path,
@@ -319,7 +417,7 @@ static void receive_protected(struct ike_sa *sa, const struct core_path *path,
 	err = msg_parse_sk(&msg, buf, len, &next, &body);
 	if (!err && !expected(sa, path, &msg.msg_hdr, buf, len))
 		return;
-	if (!err && !open_message(sa, buf, len, plain, &plain_len))
+	if (!err && !open_message(sa, buf, MSG_SK_IV, len, plain, &plain_len))
 		err = "not authentic";
 	if (err) {
 		core_noise(sa->sa_core, path, "dropped: %s (for IKE SA %u)",
@@ -327,14 +425,7 @@ static void receive_protected(struct ike_sa *sa, const struct core_path *path,
 		return;
 	}
 	sa->sa_heard = core_now(sa->sa_core);
-	follow(sa, path, &msg);
-	err = msg_parse_payloads(&msg, next, plain, plain_len);
-	if (err)
-		syntax(sa, path, &msg, err);
-	else if (msg.msg_hdr.hdr_flags & MSG_RESPONSE)
-		exchange_response(sa, &msg);
-	else
-		receive_request(sa, path, &msg);
+	take_message(sa, path, &msg, next, plain, plain_len);
 	OPENSSL_cleanse(plain, plain_len);
 }
 
@@ -377,7 +468,10 @@ void ike_sa_receive(struct ike_sa *sa, const struct core_path *path,
 			   sa->sa_number);
 		return;
 	}
-	receive_protected(sa, path, buf, len);
+	if (hdr.hdr_next == PAYLOAD_SKF)
+		receive_fragment(sa, path, buf, len);
+	else
+		receive_protected(sa, path, buf, len);
 }
 
 static void arm_liveness(struct ike_sa *sa, u64 silent)
@@ -793,6 +887,8 @@ static void stop(struct ike_sa *sa)
 	timer_unset(&sa->sa_core->core_timers, &sa->sa_liveness);
 	waiter_cancel(sa->sa_core, &sa->sa_waiter);
 	window_withdraw(sa);
+	fragment_forget(sa, 0);
+	fragment_forget(sa, MSG_RESPONSE);
 	drop_queue(sa);
 	if (sa->sa_ours)
 		exchange_drop(sa->sa_ours);

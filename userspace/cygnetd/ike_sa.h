@@ -7,6 +7,7 @@
 
 #include "core_priv.h"
 #include "emit.h"
+#include "fragment.h"
 #include "window.h"
 
 #define IKE_HALF_OPEN_MS	30000	/* for a peer to authenticate */
@@ -58,6 +59,10 @@ struct ike_sa {
 	u8 *sa_init_i, *sa_init_r;
 	size_t sa_init_i_len, sa_init_r_len;
 	u8 sa_init_hash[CRYPTO_HASH_LEN];
+
+	bool sa_fragments;		/* both can (RFC 7383) */
+	bool sa_small_fragments;	/* larger ones did not arrive */
+	struct reassembly *sa_parts[2];	/* of the peer's requests, answers */
 
 	struct window sa_window;
 	struct exchange *sa_ours;	/* our outstanding request */

@@ -394,6 +394,27 @@ const char *msg_parse_sk(struct message *msg, const u8 *buf, size_t len,
 	return NULL;
 }
 
+const char *msg_parse_skf(struct message *msg, const u8 *buf, size_t len,
+			  struct msg_fragment *frag)
+{
+	const char *err = begin(msg, buf, len);
+	const u8 *p = buf + MSG_HEADER_LEN;
+	size_t left = len - MSG_HEADER_LEN;
+
+	if (err)
+		return err;
+	if (msg->msg_hdr.hdr_next != PAYLOAD_SKF)
+		return "no fragment";
+	if (left < 2 * GENERIC_LEN || get_be16(p + 2) != left)
+		return "Encrypted Fragment payload does not fill the message";
+	frag->mf_next = p[0];
+	frag->mf_number = get_be16(p + 4);
+	frag->mf_total = get_be16(p + 6);
+	if (!frag->mf_number || frag->mf_number > frag->mf_total)
+		return "fragment of a number that is not there";
+	return NULL;
+}
+
 const struct msg_notify_payload *msg_notify(const struct message *msg, u16 type)
 {
 	unsigned int i;
@@ -475,6 +496,7 @@ static const struct {
 	NAME(REKEY_SA),
 	NAME(ESP_TFC_PADDING_NOT_SUPPORTED),
 	NAME(NON_FIRST_FRAGMENTS_ALSO),
+	NAME(FRAGMENTATION_SUPPORTED),
 #undef NAME
 };
 

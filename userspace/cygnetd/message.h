@@ -63,6 +63,7 @@ enum msg_payload {
 	PAYLOAD_SK,
 	PAYLOAD_CP,
 	PAYLOAD_EAP,
+	PAYLOAD_SKF = 53,		/* RFC 7383 */
 };
 
 /* A set of payload types, for the transition table. */
@@ -98,6 +99,7 @@ enum msg_notify {
 	N_REKEY_SA = 16393,
 	N_ESP_TFC_PADDING_NOT_SUPPORTED = 16394,
 	N_NON_FIRST_FRAGMENTS_ALSO = 16395,
+	N_FRAGMENTATION_SUPPORTED = 16430,
 };
 
 #define AUTH_METHOD_PSK		2
@@ -213,6 +215,28 @@ const char *msg_parse(struct message *msg, const u8 *buf, size_t len);
  */
 const char *msg_parse_sk(struct message *msg, const u8 *buf, size_t len,
 			 u8 *next, struct msg_blob *body);
+
+/* One part of a protected message (RFC 7383 section 2.5). */
+struct msg_fragment {
+	u16 mf_number, mf_total;	/* 1 <= number <= total */
+	u8 mf_next;			/* of the whole; in number 1 only */
+};
+
+/**
+ * msg_parse_skf() - the outside of a fragment
+ * @msg: filled from scratch, header only
+ * @buf: the datagram
+ * @len: its length
+ * @frag: which part it is
+ *
+ * As msg_parse_sk(). The IV begins MSG_SKF_IV into the datagram.
+ *
+ * Return: NULL, or what is wrong with it.
+ */
+const char *msg_parse_skf(struct message *msg, const u8 *buf, size_t len,
+			  struct msg_fragment *frag);
+#define MSG_SK_IV		(MSG_HEADER_LEN + 4)
+#define MSG_SKF_IV		(MSG_HEADER_LEN + 8)
 
 /**
  * msg_parse_payloads() - a chain of payloads

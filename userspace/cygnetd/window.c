@@ -8,25 +8,61 @@
 
 #include "conn.h"
 #include "exchange.h"
+#include "fragment.h"
+#include "wire.h"
 
-static void put(u8 **kept, size_t *kept_len)
+static void put(struct sent *sent)
 {
-	free(*kept);
-	*kept = NULL;
-	*kept_len = 0;
+	free(sent->sent_data);
+	OPENSSL_clear_free(sent->sent_plain, sent->sent_plain_len);
+	memset(sent, 0, sizeof(*sent));
 }
 
-static bool keep(u8 **kept, size_t *kept_len, const u8 *buf, size_t len)
+/*
+ * Seals it. What would not fit into the smallest packets is kept in clear too,
+ * to be split again if it does not get through.
+ */
+static bool keep(struct ike_sa *sa, struct sent *sent, struct emit *em)
 {
-	u8 *copy = malloc(len);
+	put(sent);
+	if (em->em_sk && fragment_may_shrink(sa, em)) {
+		sent->sent_plain = malloc(em->em_len);
+		sent->sent_plain_len = em->em_len;
+		if (sent->sent_plain)
+			memcpy(sent->sent_plain, em->em_data, em->em_len);
+	}
+	return fragment_seal(sa, em, &sent->sent_data, &sent->sent_len);
+}
 
-	put(kept, kept_len);
-	if (!copy)
-		return false;
-	memcpy(copy, buf, len);
-	*kept = copy;
-	*kept_len = len;
-	return true;
+/* Split smaller; what there is stays if that fails. */
+static void shrink(struct ike_sa *sa, struct sent *sent)
+{
+	struct emit em;
+	size_t len;
+	u8 *data;
+
+	if (!sent->sent_plain)
+		return;
+	emit_again(&em, &sa->sa_suite, sent->sent_plain, sent->sent_plain_len);
+	sa->sa_small_fragments = true;
+	if (!fragment_seal(sa, &em, &data, &len))
+		return;
+	put(sent);
+	sent->sent_data = data;
+	sent->sent_len = len;
+	ike_sa_log(sa, CORE_INFO, "no sign of it: sent in smaller packets");
+}
+
+/* Every datagram says its own length. */
+static void send_all(struct ike_sa *sa, const struct core_path *path,
+		     const struct sent *sent)
+{
+	size_t at, len;
+
+	for (at = 0; at < sent->sent_len; at += len) {
+		len = get_be32(sent->sent_data + at + 24);
+		core_send(sa->sa_core, path, sent->sent_data + at, len);
+	}
 }
 
 static u64 timeout(const struct ike_sa *sa)
@@ -48,9 +84,9 @@ static void send_request(struct ike_sa *sa)
 	struct window *win = &sa->sa_window;
 	u64 next;
 
-	win->win_sends++;
-	core_send(sa->sa_core, &sa->sa_path, win->win_request,
-		  win->win_request_len);
+	if (win->win_sends++ == WINDOW_SHRINK)
+		shrink(sa, &win->win_request);
+	send_all(sa, &sa->sa_path, &win->win_request);
 	next = core_now(sa->sa_core) + delay(sa, win->win_sends);
 	timer_set(&sa->sa_core->core_timers, &win->win_timer,
 		  next < win->win_deadline ? next : win->win_deadline);
@@ -80,15 +116,15 @@ void window_clear(struct ike_sa *sa)
 	struct window *win = &sa->sa_window;
 
 	timer_unset(&sa->sa_core->core_timers, &win->win_timer);
-	put(&win->win_request, &win->win_request_len);
-	put(&win->win_reply, &win->win_reply_len);
+	put(&win->win_request);
+	put(&win->win_reply);
 }
 
-bool window_request(struct ike_sa *sa, const u8 *buf, size_t len)
+bool window_request(struct ike_sa *sa, struct emit *em)
 {
 	struct window *win = &sa->sa_window;
 
-	if (!keep(&win->win_request, &win->win_request_len, buf, len))
+	if (!keep(sa, &win->win_request, em))
 		return false;
 	win->win_sends = 0;
 	win->win_deadline = core_now(sa->sa_core) + timeout(sa);
@@ -101,7 +137,7 @@ void window_withdraw(struct ike_sa *sa)
 	struct window *win = &sa->sa_window;
 
 	timer_unset(&sa->sa_core->core_timers, &win->win_timer);
-	put(&win->win_request, &win->win_request_len);
+	put(&win->win_request);
 }
 
 void window_answered(struct ike_sa *sa)
@@ -141,19 +177,19 @@ void window_take(struct ike_sa *sa, const u8 *buf, size_t len)
 	struct window *win = &sa->sa_window;
 
 	crypto_hash(buf, len, win->win_hash);
-	put(&win->win_reply, &win->win_reply_len);
+	put(&win->win_reply);
 	win->win_resends = 0;
 }
 
 bool window_reply(struct ike_sa *sa, const struct core_path *path,
-		  const u8 *buf, size_t len)
+		  struct emit *em)
 {
 	struct window *win = &sa->sa_window;
 
-	if (!keep(&win->win_reply, &win->win_reply_len, buf, len))
+	if (!keep(sa, &win->win_reply, em))
 		return false;
 	win->win_expected++;
-	core_send(sa->sa_core, path, buf, len);
+	send_all(sa, path, &win->win_reply);
 	return true;
 }
 
@@ -161,8 +197,9 @@ void window_resend(struct ike_sa *sa, const struct core_path *path)
 {
 	struct window *win = &sa->sa_window;
 
-	if (!win->win_reply || win->win_resends >= WINDOW_RESENDS)
+	if (!win->win_reply.sent_data || win->win_resends >= WINDOW_RESENDS)
 		return;
-	win->win_resends++;
-	core_send(sa->sa_core, path, win->win_reply, win->win_reply_len);
+	if (++win->win_resends == WINDOW_SHRINK)
+		shrink(sa, &win->win_reply);
+	send_all(sa, path, &win->win_reply);
 }

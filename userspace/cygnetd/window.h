@@ -6,7 +6,7 @@
 #ifndef CYGNETD_WINDOW_H
 #define CYGNETD_WINDOW_H
 
-#include "crypto.h"
+#include "emit.h"
 #include "timer.h"
 
 /*
@@ -14,6 +14,7 @@
  * of retransmit-timeout, after which it is given up.
  */
 #define WINDOW_FIRST_MS		500
+#define WINDOW_SHRINK		3	/* sends without answer, then smaller */
 #define WINDOW_RESENDS		32	/* of one reply */
 
 struct ike_sa;
@@ -24,16 +25,22 @@ enum window_verdict {
 	WINDOW_OUTSIDE,		/* anything else */
 };
 
+/* What was sent, to be sent again. */
+struct sent {
+	u8 *sent_data;		/* datagrams, one after the other; or NULL */
+	size_t sent_len;
+	u8 *sent_plain;		/* the message before it was sealed, or NULL */
+	size_t sent_plain_len;
+};
+
 struct window {
 	u32 win_next;		/* id of our next request */
 	u32 win_expected;	/* id of the peer's next request */
 	u32 win_sends;		/* of our request */
 	u64 win_deadline;	/* when it is given up */
 	struct timer win_timer;
-	u8 *win_request;	/* outstanding, or NULL */
-	size_t win_request_len;
-	u8 *win_reply;		/* to the request before win_expected, or NULL */
-	size_t win_reply_len;
+	struct sent win_request;	/* outstanding */
+	struct sent win_reply;	/* to the request before win_expected */
 	u32 win_resends;
 	u8 win_hash[CRYPTO_HASH_LEN];	/* of the last request taken */
 };
@@ -42,8 +49,11 @@ void window_init(struct ike_sa *sa);
 /* Frees, and stops the timer. */
 void window_clear(struct ike_sa *sa);
 
-/* Sends a request and keeps sending it until it is answered or given up. */
-bool window_request(struct ike_sa *sa, const u8 *buf, size_t len);
+/*
+ * Sends a request, complete and in clear, and keeps sending it until it is
+ * answered or given up. False if it cannot be made.
+ */
+bool window_request(struct ike_sa *sa, struct emit *em);
 /* Our request has been answered: the next id is free. */
 void window_answered(struct ike_sa *sa);
 /* Stops sending without using up the id (IKE_SA_INIT again). */
@@ -57,7 +67,7 @@ enum window_verdict window_judge(const struct ike_sa *sa, u32 id,
 void window_take(struct ike_sa *sa, const u8 *buf, size_t len);
 /* Sends the reply to the request taken up, and keeps it. */
 bool window_reply(struct ike_sa *sa, const struct core_path *path,
-		  const u8 *buf, size_t len);
+		  struct emit *em);
 /* Sends the kept reply again, where the request came from. */
 void window_resend(struct ike_sa *sa, const struct core_path *path);
 

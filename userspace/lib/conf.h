@@ -56,6 +56,7 @@ enum conf_conn_key {
 	CONF_IKE_LIFETIME,
 	CONF_LIVENESS,
 	CONF_RETRANSMIT_TIMEOUT,
+	CONF_FRAGMENT_SIZE,
 	CONF_KEEPALIVE,
 	CONF_REPLAY_WINDOW,
 	CONF_CONN_KEYS,
@@ -132,6 +133,7 @@ struct conf_conn {
 	u32 conn_ike_lifetime;		/* seconds; 0: never */
 	u32 conn_liveness;		/* seconds; 0: off */
 	u32 conn_retransmit_timeout;	/* seconds */
+	u32 conn_fragment_size;		/* bytes of an IP packet; 0: off */
 	u32 conn_keepalive;		/* seconds; 0: off */
 };
 

@@ -158,6 +158,13 @@ const struct conf_row conf_conn_rows[CONF_CONN_KEYS] = {
 		&conf_type_duration, MEMBER(retransmit_timeout), .row_min = 2,
 		.row_max = 600,
 	},
+	[CONF_FRAGMENT_SIZE] = {
+		{ "fragment-size", "number", "576-65535, off", "1280",
+		  "Longest IP packet that a message of IKE is sent in where the peer takes fragments (RFC 7383). If no answer comes, an IPv4 peer is sent packets of 576 bytes. With off there are no fragments in either direction."
+		},
+		&conf_type_number, MEMBER(fragment_size), .row_min = 576,
+		.row_max = 65535, .row_zero = "off",
+	},
 	[CONF_KEEPALIVE] = {
 		{ "keepalive", "duration", "1s-1h, off", "20s",
 		  "Silence after which a NAT in between is kept awake."
