@@ -87,7 +87,12 @@ static void test_every_key(void **state)
 	struct conf *conf =
 		parse_good("global {\n ike-port = 1500\n natt-port = 5500\n"
 			   " control-dir = /tmp/c\n log-level = debug\n}\n"
-			   BASE " local = 198.51.100.1\n local-id = a.example\n"
+			   BEGIN " remote = 192.0.2.1\n psk = none\n"
+			   " protect = 10.1.0.0/16 <-> 10.2.0.0/16\n"
+			   " local = 198.51.100.1\n local-id = a.example\n"
+			   " cert = c\n key = k\n passphrase = none\n"
+			   " remote-key = none\n trust = t\n crl = /c\n"
+			   " signatures = ecdsa, rsa-pkcs1\n eku = any\n"
 			   " remote-id = user@b.example\n mode = tunnel\n"
 			   " ike = aes128gcm-sha256-ecp256\n"
 			   " esp = chacha20poly1305-x25519, aes128gcm\n"
@@ -108,6 +113,14 @@ static void test_every_key(void **state)
 	assert_int_equal(conn->conn_local_id.id_type, ID_FQDN);
 	assert_int_equal(conn->conn_local_id.id_len, 9);
 	assert_int_equal(conn->conn_remote_id.id_type, ID_RFC822_ADDR);
+	assert_string_equal(conn->conn_psk, "");
+	assert_string_equal(conn->conn_key, "/etc/cygnet/k");
+	assert_string_equal(conn->conn_crl, "/c");
+	assert_int_equal(conn->conn_signatures,
+			 CONF_SIG_ECDSA | CONF_SIG_RSA_PKCS1);
+	assert_int_equal(conn->conn_eku, CONF_EKU_ANY);
+	assert_int_equal(conn->conn_auth_local, CONF_AUTH_CERT);
+	assert_int_equal(conn->conn_auth_remote, CONF_AUTH_CERT);
 	assert_int_equal(conn->conn_nike, 1);
 	assert_int_equal(conn->conn_nesp, 2);
 	assert_false(conn->conn_esn);
@@ -301,7 +314,18 @@ static void test_places_of_errors(void **state)
 	assert_error(WITH("local = 1.2.3.4.5"), 5, 10, "not looked up");
 	assert_error(WITH("local = 0.0.0.0"), 5, 10, "not an address");
 	assert_error(WITH("local = 2001:db8::1"), 5, 1, "family");
-	assert_error(WITH("local-id = C=CH, O=x"), 5, 13, "distinguished");
+	assert_error(WITH("local-id = C=CH, XYZ=x"), 5, 13, "no such attribute");
+	assert_error(WITH("local-id = C=CH, O"), 5, 13, "TYPE=VALUE");
+	assert_error(WITH("local-id = C=CH, CN=*"), 5, 1, "who we are");
+	assert_error(WITH("signatures = ecdsa, rsa-pks1"), 5, 22,
+		     "did you mean \"rsa-pkcs1\"");
+	assert_error(WITH("cert = c"), 5, 1, "key = FILE");
+	assert_error(WITH("passphrase = c"), 5, 1, "key = FILE");
+	assert_error(WITH("crl = c"), 5, 1, "trust");
+	assert_error(WITH("remote-id = CN=*"), 5, 1, "certificate");
+	assert_error(WITH("trust = t\n remote-id = key-id:x"), 6, 1, "key-id");
+	assert_error(WITH("trust = t\n remote-key = k"), 6, 1, "not both");
+	assert_error(WITH("trust = t\n key = k"), 3, 1, "psk is not used");
 	assert_error(WITH("esp = aes256gcm, 3des"), 5, 19, "RFC 8221");
 	assert_error(WITH("ike = aes256gcm"), 5, 8, "PRF");
 	assert_error(WITH("nonsense"), 5, 2, "KEY = VALUE");
@@ -327,6 +351,11 @@ static void test_errors_of_blocks(void **state)
 		     "no protect");
 	assert_error(BEGIN " remote = 192.0.2.1\n"
 		     " protect = ::/0 <-> ::/0\n}\n", 1, 1, "no psk");
+	assert_error(BEGIN " remote = 192.0.2.1\n trust = t\n"
+		     " protect = ::/0 <-> ::/0\n}\n", 1, 1, "not how we do");
+	assert_error(BEGIN " remote = 192.0.2.1\n key = k\n"
+		     " protect = ::/0 <-> ::/0\n}\n", 1, 1,
+		     "not how the peer does");
 }
 
 static void test_all_errors_at_once(void **state)
@@ -544,6 +573,68 @@ static void test_table_is_complete(void **state)
 		assert_non_null(conf_global_key(key)->key_default);
 }
 
+static struct conf_id id_of(const char *text)
+{
+	char err[120];
+	struct conf_id id;
+
+	if (!conf_id_parse(&id, text, err, sizeof(err)))
+		fail_msg("%s: %s", text, err);
+	return id;
+}
+
+/* Whether what is configured takes what a peer says. */
+static void test_id_fits(void **state)
+{
+	static const struct {
+		const char *expected, *actual;
+		bool fits;
+	} rows[] = {
+		{ "gw.example.org", "gw.example.org", true },
+		{ "gw.example.org", "GW.Example.ORG", true },
+		{ "gw.example.org", "gw.example.orgs", false },
+		{ "gw.example.org", "a@gw.example.org", false },
+		{ "192.0.2.1", "192.0.2.1", true },
+		{ "192.0.2.1", "192.0.2.2", false },
+		{ "C=DE, O=Big Firm, CN=gw", "C=DE,O=Big Firm,CN=gw", true },
+		{ "C=DE, O=Big Firm, CN=gw", "C=DE, O=big  firm, CN=GW", true },
+		{ "C=DE, O=Big Firm, CN=gw", "C=DE, CN=gw, O=Big Firm", false },
+		{ "C=DE, O=Firm, CN=*", "C=DE, O=Firm, CN=anybody", true },
+		{ "C=DE, O=Firm, CN=*", "C=DE, O=Other, CN=anybody", false },
+		{ "C=DE, O=Firm, CN=*", "C=DE, O=Firm", false },
+		{ "C=DE, O=Firm, CN=*", "C=DE, O=Firm, CN=a, CN=b", false },
+		{ "C=DE, O=Firm, CN=*", "C=DE, O=Firm, OU=a", false },
+		/* Commas inside a value make no new attribute. */
+		{ "C=DE, O=Firm, CN=*", "C=DE, O=Firm\\, CN=x", false },
+		{ "CN=*x", "CN=ax", false },
+		{ "CN=x", "CN=*", false },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct conf_id expected = id_of(rows[i].expected);
+		struct conf_id actual = id_of(rows[i].actual);
+
+		if (conf_id_fits(&expected, &actual) != rows[i].fits)
+			fail_msg("%s against %s", rows[i].expected,
+				 rows[i].actual);
+	}
+}
+
+static void test_dn_print(void **state)
+{
+	struct conf_id id = id_of("C=DE, O=Firm\\, Ltd, CN=*");
+	char buf[CONF_ID_STRLEN];
+
+	assert_true(conf_id_is_pattern(&id));
+	assert_string_equal(conf_id_print(&id, buf, sizeof(buf)),
+			    "C=DE, O=Firm\\, Ltd, CN=*");
+	/* What is no name is shown as bytes. */
+	id.id_data[1]++;
+	assert_false(conf_id_is_pattern(&id));
+	assert_memory_equal(conf_id_print(&id, buf, sizeof(buf)), "type-9:", 7);
+}
+
 int main(void)
 {
 	static const UNIT_TEST tests[] = {
@@ -559,6 +650,8 @@ int main(void)
 		cmocka_unit_test(test_places_of_errors),
 		cmocka_unit_test(test_errors_of_blocks),
 		cmocka_unit_test(test_all_errors_at_once),
+		cmocka_unit_test(test_id_fits),
+		cmocka_unit_test(test_dn_print),
 		cmocka_unit_test(test_any_remote),
 		cmocka_unit_test(test_protect),
 		cmocka_unit_test(test_bad_protect),

@@ -8,7 +8,7 @@
 #include "cygnet.h"
 #include "lib/conf.h"
 #include "lib/control.h"
-#include "lib/secret.h"
+#include "lib/cred.h"
 #include "lib/text.h"
 
 static const char *config_path(void)
@@ -43,35 +43,6 @@ static struct conf *read_config(const char *path, struct conf_log *log)
 	return conf;
 }
 
-/* Whether each key file will do, as far as this user may look. */
-static size_t check_keys(const struct conf *conf, json_t *messages)
-{
-	const struct conf_conn *conn;
-	struct secret secret;
-	size_t mistakes = 0;
-	char err[320];
-	u32 i;
-
-	for (i = 0; i < conf->conf_nconns && geteuid() == 0; i++) {
-		conn = &conf->conf_conns[i];
-		if (secret_read_psk(&secret, conn->conn_psk, err,
-				    sizeof(err))) {
-			secret_wipe(&secret);
-			continue;
-		}
-		mistakes++;
-		json_array_append_new(messages,
-				      json_pack("{s:s, s:i, s:s}",
-						"severity", "error", "line",
-						conn->conn_origin[CONF_PSK],
-						"text", err));
-		if (!options.opt_json)
-			fprintf(stderr, "%s:%u: error: %s\n", conf->conf_path,
-				conn->conn_origin[CONF_PSK], err);
-	}
-	return mistakes;
-}
-
 static json_t *messages_json(const struct conf_log *log)
 {
 	const struct conf_message *message;
@@ -104,9 +75,11 @@ int run_check(struct args *args)
 	bool ok;
 
 	no_more(args);
-	conf = read_config(path, &log);
+	conf = conf_read(path, &log);
+	ok = conf && !cred_check(conf, &log);
+	if (!options.opt_json)
+		conf_log_print(stderr, path, &log);
 	messages = messages_json(&log);
-	ok = conf && !check_keys(conf, messages);
 	if (conf)
 		count = conf->conf_nconns;
 	if (options.opt_json)

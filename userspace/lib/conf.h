@@ -29,7 +29,7 @@
 #define CONF_PATH_DEFAULT	CYGNET_SYSCONFDIR "/cygnet/cygnet.conf"
 #define CONF_NAME_MAX		64	/* with the terminating zero */
 #define CONF_PATH_MAX		255
-#define CONF_ID_MAX		256
+#define CONF_ID_MAX		512
 #define CONF_TS_MAX		16
 #define CONF_CONNS_MAX		4096
 #define CONF_DEVICE_MAX		15	/* IFNAMSIZ - 1 */
@@ -41,6 +41,14 @@ enum conf_conn_key {
 	CONF_LOCAL_ID,
 	CONF_REMOTE_ID,
 	CONF_PSK,
+	CONF_CERT,
+	CONF_KEY,
+	CONF_PASSPHRASE,
+	CONF_TRUST,
+	CONF_REMOTE_KEY,
+	CONF_CRL,
+	CONF_SIGNATURES,
+	CONF_EKU,
 	CONF_PROTECT,
 	CONF_MODE,
 	CONF_IKE,
@@ -70,6 +78,23 @@ enum conf_global_key {
 	CONF_GLOBAL_KEYS,
 };
 
+/* How one side proves who it is; each side has its own. */
+enum conf_auth {
+	CONF_AUTH_PSK,
+	CONF_AUTH_CERT,		/* signature, key in an X.509 certificate */
+	CONF_AUTH_KEY,		/* signature, raw public key (RFC 7670) */
+};
+
+/* Bits of conn_signatures. */
+enum conf_signature {
+	CONF_SIG_RSA_PSS = 1,
+	CONF_SIG_ECDSA = 2,
+	CONF_SIG_EDDSA = 4,
+	CONF_SIG_RSA_PKCS1 = 8,
+};
+
+/* Extended key usages that a peer's certificate may have (RFC 4945 5.1.3.12). */
+enum conf_eku { CONF_EKU_IKE, CONF_EKU_ANY };
 enum conf_mode { CONF_MODE_TUNNEL, CONF_MODE_TRANSPORT };
 enum conf_start { CONF_START_WAIT, CONF_START_TRAP, CONF_START_START };
 enum conf_encapsulation { CONF_ENCAP_AUTO, CONF_ENCAP_UDP };
@@ -106,7 +131,18 @@ struct conf_conn {
 	struct ip_addr conn_remote;	/* AF_UNSPEC: any, only answers */
 	struct conf_id conn_local_id;	/* ID_ADDRESS: the local address */
 	struct conf_id conn_remote_id;	/* ID_ADDRESS: the remote address */
-	char conn_psk[CONF_PATH_MAX + 1];	/* complete path */
+	/* Complete paths, "" where nothing is said. */
+	char conn_psk[CONF_PATH_MAX + 1];
+	char conn_cert[CONF_PATH_MAX + 1];
+	char conn_key[CONF_PATH_MAX + 1];
+	char conn_passphrase[CONF_PATH_MAX + 1];
+	char conn_trust[CONF_PATH_MAX + 1];
+	char conn_remote_key[CONF_PATH_MAX + 1];
+	char conn_crl[CONF_PATH_MAX + 1];
+	u8 conn_signatures;		/* enum conf_signature */
+	u8 conn_eku;			/* enum conf_eku */
+	u8 conn_auth_local;		/* enum conf_auth, from the above */
+	u8 conn_auth_remote;
 
 	u8 conn_mode;			/* enum conf_mode */
 	u8 conn_start;			/* enum conf_start */
@@ -202,7 +238,10 @@ const char *conf_global_value(const struct conf *conf,
 			      enum conf_global_key key, char *buf,
 			      size_t size);
 
-/* "10.0.0.1", "gw.example.org", "user@example.org", "key-id:…" */
+/*
+ * "10.0.0.1", "gw.example.org", "user@example.org", "key-id:…",
+ * "C=DE, O=Example, CN=gw"
+ */
 const char *conf_id_print(const struct conf_id *id, char *buf, size_t size);
 #define CONF_ID_STRLEN	(4 * CONF_ID_MAX + 16)
 bool conf_id_parse(struct conf_id *id, const char *text, char *err,
@@ -210,5 +249,13 @@ bool conf_id_parse(struct conf_id *id, const char *text, char *err,
 /* The identity that an address stands for. */
 void conf_id_from_addr(struct conf_id *id, const struct ip_addr *addr);
 bool conf_id_equal(const struct conf_id *a, const struct conf_id *b);
+/*
+ * Whether an identity of a peer is the expected one. Distinguished names are
+ * compared as X.500 does, and a value that is "*" in what is expected stands
+ * for any: the attributes must be the same ones in the same order all the same.
+ */
+bool conf_id_fits(const struct conf_id *expected, const struct conf_id *actual);
+/* It has such a value, so it is nobody's own. */
+bool conf_id_is_pattern(const struct conf_id *id);
 
 #endif

@@ -16,6 +16,7 @@
 static const char *const modes[] = { "tunnel", "transport", NULL };
 static const char *const starts[] = { "wait", "trap", "start", NULL };
 static const char *const encapsulations[] = { "auto", "udp", NULL };
+static const char *const ekus[] = { "ike", "any", NULL };
 static const char *const yes_no[] = { "no", "yes", NULL };
 static const char *const log_levels[] = {
 	"error", "warning", "info", "debug", NULL
@@ -44,21 +45,70 @@ const struct conf_row conf_conn_rows[CONF_CONN_KEYS] = {
 	},
 	[CONF_LOCAL_ID] = {
 		{ "local-id", "identity", NULL, "auto",
-		  "Who we say we are: an address, a name (gw.example.org), user@example.org, or key-id:TEXT. With auto it is our outer address."
+		  "Who we say we are: an address, a name (gw.example.org), user@example.org, a distinguished name (C=DE, O=Example, CN=gw), or key-id:TEXT. With auto it is what our certificate says first: a name, an address, its subject; without one it is our outer address."
 		},
 		&conf_type_id, MEMBER(local_id), .row_zero = "auto",
 	},
 	[CONF_REMOTE_ID] = {
 		{ "remote-id", "identity", NULL, "auto",
-		  "Who the peer must prove to be. With auto it is remote's address."
+		  "Who the peer must prove to be. With auto it is remote's address. In a distinguished name the value * stands for any one: C=DE, O=Example, CN=*."
 		},
 		&conf_type_id, MEMBER(remote_id), .row_zero = "auto",
 	},
 	[CONF_PSK] = {
-		{ "psk", "file", NULL, NULL,
+		{ "psk", "file", NULL, "none",
 		  "File with the pre-shared key, seen from the configuration's folder. Only its owner, root or cygnetd's user, may have access to it (mode 0600). It holds text, hex after 0x or base64 after 0s."
 		},
-		&conf_type_path, MEMBER(psk), .row_required = true,
+		&conf_type_path, MEMBER(psk), .row_zero = "none",
+	},
+	[CONF_CERT] = {
+		{ "cert", "file", NULL, "none",
+		  "Our certificate in PEM, and after it those of intermediate authorities that the peer may lack. We then authenticate with it; it needs a key."
+		},
+		&conf_type_path, MEMBER(cert), .row_zero = "none",
+	},
+	[CONF_KEY] = {
+		{ "key", "file", NULL, "none",
+		  "Our private key in PEM: RSA of 2048 bits and more, ECDSA on P-256, P-384 or P-521, Ed25519 or Ed448. Who may have access to the file is as with psk. Without a cert we authenticate with the raw public key."
+		},
+		&conf_type_path, MEMBER(key), .row_zero = "none",
+	},
+	[CONF_PASSPHRASE] = {
+		{ "passphrase", "file", NULL, "none",
+		  "File with the passphrase of an encrypted key; access as with psk."
+		},
+		&conf_type_path, MEMBER(passphrase), .row_zero = "none",
+	},
+	[CONF_TRUST] = {
+		{ "trust", "file or folder", NULL, "none",
+		  "Certificates of the authorities, in PEM, that may vouch for the peer. The peer must then authenticate with a certificate that names it as remote-id says: in its subjectAltName or, for a distinguished name, as its subject."
+		},
+		&conf_type_path, MEMBER(trust), .row_zero = "none",
+	},
+	[CONF_REMOTE_KEY] = {
+		{ "remote-key", "file", NULL, "none",
+		  "The peer's public key in PEM, or a certificate of which only the key counts. The peer must then sign with it; nobody needs to vouch for it."
+		},
+		&conf_type_path, MEMBER(remote_key), .row_zero = "none",
+	},
+	[CONF_CRL] = {
+		{ "crl", "file or folder", NULL, "none",
+		  "Revocation lists in PEM or DER. With them each authority between the peer and trust must have a current one."
+		},
+		&conf_type_path, MEMBER(crl), .row_zero = "none",
+	},
+	[CONF_SIGNATURES] = {
+		{ "signatures", "words", "rsa-pss, ecdsa, eddsa, rsa-pkcs1",
+		  "rsa-pss, ecdsa, eddsa",
+		  "Kinds of signature, ours and the peer's. Only where rsa-pkcs1 stands here is it used; with a peer that knows no better its hash is SHA-1."
+		},
+		&conf_type_signatures, MEMBER(signatures),
+	},
+	[CONF_EKU] = {
+		{ "eku", "word", "ike, any", "ike",
+		  "Purposes that the peer's certificate must allow, if it names any: IKE (or all), or any at all, such as those for web servers."
+		},
+		&conf_type_word, MEMBER(eku), .row_words = ekus,
 	},
 	[CONF_PROTECT] = {
 		{ "protect", "networks", NULL, NULL,
@@ -251,6 +301,12 @@ void conf_check_required(struct conf_reader *reader,
 			conf_error(reader, conn->conn_line, 1,
 				   "connection %s has no %s", conn->conn_name,
 				   conf_conn_rows[i].row_key.key_name);
+	if (!conn->conn_origin[CONF_PSK] && !conn->conn_origin[CONF_KEY] &&
+	    !conn->conn_origin[CONF_CERT] && !conn->conn_origin[CONF_TRUST] &&
+	    !conn->conn_origin[CONF_REMOTE_KEY])
+		conf_error(reader, conn->conn_line, 1,
+			   "connection %s has no psk, nor cert, key and trust: how do the sides know each other?",
+			   conn->conn_name);
 }
 
 static void check_any(struct conf_reader *reader, const struct conf_conn *conn)
@@ -302,6 +358,7 @@ void conf_check_conn(struct conf_reader *reader, struct conf_conn *conn)
 	size_t i;
 
 	check_any(reader, conn);
+	conf_check_auth(reader, conn);
 	check_families(reader, conn);
 	check_address(reader, conn);
 	check_mode(reader, conn);

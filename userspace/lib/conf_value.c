@@ -384,7 +384,7 @@ bool conf_id_parse(struct conf_id *id, const char *text, char *err,
 	else if (!strncmp(text, "key-id:", 7))
 		ok = set_id(id, ID_KEY_ID, text + 7, strlen(text + 7));
 	else if (strchr(text, '='))
-		refusal = "distinguished names are not in this release";
+		refusal = conf_dn_parse(id, text);
 	else if (!graphic(text))
 		refusal = "an identity has no spaces";
 	else if (*text == '@')
@@ -393,7 +393,7 @@ bool conf_id_parse(struct conf_id *id, const char *text, char *err,
 		ok = set_id(id, strchr(text, '@') ? ID_RFC822_ADDR : ID_FQDN,
 			    text, strlen(text));
 	if (!ok)
-		refusal = "an identity has 1 to 256 bytes";
+		refusal = "an identity has 1 to 512 bytes";
 	if (refusal)
 		snprintf(err, err_size, "%s", refusal);
 	return !refusal;
@@ -417,6 +417,11 @@ const char *conf_id_print(const struct conf_id *id, char *buf, size_t size)
 	case ID_FQDN:
 	case ID_RFC822_ADDR:
 		return text_escape(id->id_data, id->id_len, buf, size);
+	case ID_DER_ASN1_DN:
+		if (conf_dn_print(id, buf, size))
+			return buf;
+		text_append(buf, size, "type-%u:", id->id_type);
+		break;
 	case ID_KEY_ID:
 		text_append(buf, size, "key-id:");
 		break;
@@ -432,7 +437,7 @@ static bool parse_id(struct conf_reader *reader, const struct conf_row *row,
 		     void *base, const struct conf_value *value)
 {
 	struct conf_id *id = member(row, base);
-	char err[80];
+	char err[120];
 
 	if (is_zero_word(row, value->val_text)) {
 		memset(id, 0, sizeof(*id));
@@ -460,6 +465,10 @@ static bool parse_path(struct conf_reader *reader, const struct conf_row *row,
 	const char *slash = strrchr(reader->rd_path, '/');
 	int len, dir = 0;
 
+	if (is_zero_word(row, value->val_text)) {
+		memset(member(row, base), 0, row->row_size);
+		return true;
+	}
 	if (value->val_text[0] != '/' && slash)
 		dir = slash - reader->rd_path + 1;
 	len = snprintf(member(row, base), row->row_size, "%.*s%s", dir,

@@ -56,6 +56,7 @@ extern const struct conf_type conf_type_address;
 extern const struct conf_type conf_type_id;
 extern const struct conf_type conf_type_path;
 extern const struct conf_type conf_type_device;
+extern const struct conf_type conf_type_signatures;
 extern const struct conf_type conf_type_protect;
 extern const struct conf_type conf_type_ike;
 extern const struct conf_type conf_type_esp;
@@ -68,6 +69,12 @@ void conf_default_conn(struct conf_reader *reader, struct conf_conn *conn);
 void conf_default_global(struct conf_reader *reader, struct conf *conf);
 void conf_check_required(struct conf_reader *reader,
 			 const struct conf_conn *conn);
+/* How each side authenticates, from the files that are named. */
+void conf_check_auth(struct conf_reader *reader, struct conf_conn *conn);
+/* "C=DE, O=Example, CN=gw" into *id; NULL, or what is wrong with it. */
+const char *conf_dn_parse(struct conf_id *id, const char *text);
+/* False if it is none. */
+bool conf_dn_print(const struct conf_id *id, char *buf, size_t size);
 /* What no single value shows, once all are there and sound. */
 void conf_check_conn(struct conf_reader *reader, struct conf_conn *conn);
 

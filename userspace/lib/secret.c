@@ -33,23 +33,22 @@ static const char *refuse_file(const struct stat *st)
 	return NULL;
 }
 
-static bool read_all(struct secret_file *file, int fd)
+static bool read_all(int fd, char *text, size_t size, size_t *len)
 {
 	ssize_t got;
 
-	file->file_len = 0;
+	*len = 0;
 	do {
-		got = read(fd, file->file_text + file->file_len,
-			   sizeof(file->file_text) - file->file_len);
+		got = read(fd, text + *len, size - *len);
 		if (got > 0)
-			file->file_len += got;
-	} while ((got > 0 && file->file_len < sizeof(file->file_text)) ||
-		 (got < 0 && errno == EINTR));
+			*len += got;
+	} while ((got > 0 && *len < size) || (got < 0 && errno == EINTR));
 	return got >= 0;
 }
 
-static bool read_file(struct secret_file *file, const char *path, char *err,
-		      size_t err_size)
+/* Less than size bytes. */
+static bool read_file(const char *path, char *text, size_t size, size_t *len,
+		      char *err, size_t err_size)
 {
 	const char *refusal = NULL;
 	struct stat st;
@@ -61,9 +60,9 @@ static bool read_file(struct secret_file *file, const char *path, char *err,
 		refusal = strerror(errno);
 	else
 		refusal = refuse_file(&st);
-	if (!refusal && !read_all(file, fd))
+	if (!refusal && !read_all(fd, text, size, len))
 		refusal = strerror(errno);
-	if (!refusal && file->file_len == sizeof(file->file_text))
+	if (!refusal && *len == size)
 		refusal = "too long for a secret";
 	if (refusal)
 		snprintf(err, err_size, "%s: %s", path, refusal);
@@ -169,7 +168,8 @@ bool secret_read_psk(struct secret *secret, const char *path, char *err,
 	bool ok;
 
 	secret_wipe(secret);
-	ok = read_file(&file, path, err, err_size);
+	ok = read_file(path, file.file_text, sizeof(file.file_text),
+		       &file.file_len, err, err_size);
 	if (ok) {
 		len = file.file_len;
 		if (len && file.file_text[len - 1] == '\n')
@@ -183,6 +183,17 @@ bool secret_read_psk(struct secret *secret, const char *path, char *err,
 	}
 	explicit_bzero(&file, sizeof(file));
 	return ok;
+}
+
+bool secret_read_text(const char *path, char *buf, size_t size, size_t *len,
+		      char *err, size_t err_size)
+{
+	if (!read_file(path, buf, size, len, err, err_size)) {
+		explicit_bzero(buf, size);
+		return false;
+	}
+	buf[*len] = '\0';
+	return true;
 }
 
 static bool decode_key(struct secret *secret, const struct secret_file *file,
@@ -217,12 +228,14 @@ bool secret_read_key(struct secret *secret, const char *path, size_t len,
 	secret_wipe(secret);
 	if (standard_input) {
 		path = "standard input";
-		ok = read_all(&file, STDIN_FILENO);
+		ok = read_all(STDIN_FILENO, file.file_text,
+			      sizeof(file.file_text), &file.file_len);
 		if (!ok)
 			snprintf(err, err_size, "%s: %s", path,
 				 strerror(errno));
 	} else {
-		ok = read_file(&file, path, err, err_size);
+		ok = read_file(path, file.file_text, sizeof(file.file_text),
+			       &file.file_len, err, err_size);
 	}
 	ok = ok && decode_key(secret, &file, path, len, err, err_size);
 	if (!ok)

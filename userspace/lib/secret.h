@@ -30,6 +30,12 @@ bool secret_read_psk(struct secret *secret, const char *path, char *err,
  */
 bool secret_read_key(struct secret *secret, const char *path, size_t len,
 		     char *err, size_t err_size);
+/*
+ * Any text from a file with the same rules, at most size - 1 bytes and a zero.
+ * On failure buf is wiped.
+ */
+bool secret_read_text(const char *path, char *buf, size_t size, size_t *len,
+		      char *err, size_t err_size);
 void secret_wipe(struct secret *secret);
 
 #endif
