@@ -227,7 +227,7 @@ class Charon:
         except OSError:
             return None
 
-    def load(self, local, remote, psk=PSK, name="net", child=None, **conn):
+    def load(self, local, remote, /, psk=PSK, name="net", child=None, **conn):
         """A connection with one child; keywords are VICI's, _ for -."""
         self.vici.call("load-shared", {"type": "IKE", "data": psk,
                                        "owners": [local["id"], remote["id"]]})

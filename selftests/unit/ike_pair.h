@@ -56,6 +56,7 @@ struct pair_side {
 	struct core *side_core;
 	struct conf *side_conf;
 	const char *side_psk;
+	EVP_PKEY *side_key;		/* the test's */
 	struct ip_addr side_addr;
 	u32 side_next_spi;
 	u32 side_n_sas;
@@ -260,20 +261,49 @@ static void op_log(void *ctx, enum core_level level, const char *conn,
 					"%s\n", text);
 }
 
-static void fake_psk(struct pair_side *side, const struct ipc_psk *psk,
+/* What RFC 7296 section 2.15 has one side authenticate. */
+static size_t fake_octets(const struct ipc_auth *auth, u8 *octets)
+{
+	struct msg_blob key = { auth->ia_key, auth->ia_key_len };
+	u8 id[4 + CONF_ID_MAX] = { auth->ia_id.id_type };
+	struct msg_blob body = { id, 4 + (size_t)auth->ia_id.id_len };
+	size_t len = auth->ia_init_len + auth->ia_nonce_len;
+
+	memcpy(id + 4, auth->ia_id.id_data, auth->ia_id.id_len);
+	memcpy(octets, auth->ia_octets, len);
+	assert_true(crypto_prf((u16)auth->ia_prf, &key, &body, 1,
+			       octets + len));
+	return len + crypto_prf_len((u16)auth->ia_prf);
+}
+
+static void fake_psk(struct pair_side *side, const struct ipc_auth *auth,
 		     struct ipc_reply *reply)
 {
+	static u8 covered[IPC_OCTETS_MAX + CRYPTO_PRF_MAX];
 	struct msg_blob key = { (const u8 *)side->side_psk,
 				strlen(side->side_psk) };
 	struct msg_blob pad = { (const u8 *)"Key Pad for IKEv2", 17 };
-	struct msg_blob octets = { psk->ip_octets, psk->ip_len };
+	struct msg_blob octets = { covered, fake_octets(auth, covered) };
 	u8 inner[CRYPTO_PRF_MAX];
 
-	reply->ir_len = (u32)crypto_prf_len((u16)psk->ip_prf);
-	assert_true(crypto_prf((u16)psk->ip_prf, &key, &pad, 1, inner));
+	reply->ir_len = (u32)crypto_prf_len((u16)auth->ia_prf);
+	assert_true(crypto_prf((u16)auth->ia_prf, &key, &pad, 1, inner));
 	key = (struct msg_blob){ inner, reply->ir_len };
-	assert_true(crypto_prf((u16)psk->ip_prf, &key, &octets, 1,
+	assert_true(crypto_prf((u16)auth->ia_prf, &key, &octets, 1,
 			       reply->ir_auth));
+}
+
+static void fake_sign(struct pair_side *side, const struct ipc_auth *auth,
+		      struct ipc_reply *reply)
+{
+	static u8 covered[IPC_OCTETS_MAX + CRYPTO_PRF_MAX];
+
+	assert_int_equal(auth->ia_side, IPC_LOCAL);
+	assert_non_null(side->side_key);
+	reply->ir_len = (u32)sign_make(auth->ia_scheme, side->side_key, covered,
+				       fake_octets(auth, covered),
+				       reply->ir_auth);
+	assert_true(reply->ir_len);
 }
 
 static void kernel_add(struct pair_side *side, const struct ipc_child *ic,
@@ -330,7 +360,10 @@ static void fake_keeper(struct pair_side *side, const struct ipc_msg *msg,
 {
 	switch (msg->im_type) {
 	case IPC_PSK:
-		fake_psk(side, &msg->im_psk, reply);
+		fake_psk(side, &msg->im_auth, reply);
+		break;
+	case IPC_SIGN:
+		fake_sign(side, &msg->im_auth, reply);
 		break;
 	case IPC_SPI:
 		assert_true(ip_addr_equal(&msg->im_spi.is_local,

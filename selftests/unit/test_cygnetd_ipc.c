@@ -57,8 +57,12 @@ static void test_every_type(void **state)
 		sent.im_type = type;
 		sent.im_handle = 17;
 		strcpy(sent.im_conn, "office");
-		if (type == IPC_PSK)
-			sent.im_psk.ip_len = 100;
+		if (type == IPC_PSK || type == IPC_SIGN)
+			sent.im_auth.ia_init_len = 100;
+		if (type == IPC_CRED)
+			sent.im_cred.ix_len = 100;
+		if (type == IPC_REPLY)
+			sent.im_reply.ir_len = 100;
 		len = raw_len(&sent);
 		assert_int_equal(ipc_send(ends[0], &sent, NULL, 0), 0);
 		assert_int_equal(ipc_recv(ends[1], &got, NULL, NULL), 1);
@@ -90,15 +94,40 @@ static void test_unknown_types(void **state)
 
 static void test_octets(void **state)
 {
-	size_t len = HEADER + sizeof(struct ipc_psk);
+	size_t len = HEADER + offsetof(struct ipc_auth, ia_octets) +
+		     IPC_OCTETS_MAX;
 
 	sent.im_type = IPC_PSK;
-	sent.im_psk.ip_len = IPC_OCTETS_MAX;
+	sent.im_auth.ia_init_len = IPC_OCTETS_MAX - 7;
+	sent.im_auth.ia_nonce_len = 7;
 	assert_int_equal(raw_len(&sent), len);
-	sent.im_psk.ip_len++;
+	sent.im_auth.ia_nonce_len++;
 	assert_int_equal(ipc_send(ends[0], &sent, NULL, 0), -1);
 	assert_bad(&sent, len);
-	sent.im_psk.ip_len = ~0;
+	/* Nor where the sum of both is small again. */
+	sent.im_auth.ia_nonce_len = ~0;
+	sent.im_auth.ia_init_len = 1;
+	assert_bad(&sent, len);
+	sent.im_auth.ia_nonce_len = 0;
+	sent.im_auth.ia_key_len = IPC_KEY_MAX + 1;
+	len = HEADER + offsetof(struct ipc_auth, ia_octets) + 1;
+	assert_bad(&sent, len);
+	sent.im_auth.ia_key_len = 0;
+	sent.im_auth.ia_id.id_len = CONF_ID_MAX + 1;
+	assert_bad(&sent, len);
+}
+
+static void test_creds(void **state)
+{
+	size_t len = HEADER + offsetof(struct ipc_cred, ix_data);
+
+	sent.im_type = IPC_CRED;
+	assert_int_equal(raw_len(&sent), len);
+	sent.im_cred.ix_len = IPC_CRED_MAX + 1;
+	assert_int_equal(ipc_send(ends[0], &sent, NULL, 0), -1);
+	assert_bad(&sent, len);
+	sent.im_cred.ix_len = 0;
+	memset(sent.im_cred.ix_path, 'x', sizeof(sent.im_cred.ix_path));
 	assert_bad(&sent, len);
 }
 
@@ -216,6 +245,7 @@ int main(void)
 		TEST(test_too_short),
 		TEST(test_unknown_types),
 		TEST(test_octets),
+		TEST(test_creds),
 		TEST(test_unterminated),
 		TEST(test_counts),
 		TEST(test_descriptors),

@@ -5,7 +5,9 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/pem.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,6 +33,21 @@ static const char config[] =
 	"	remote-id = road.test\n"
 	"	psk = missing\n"
 	"	protect = fd01::/64 <-> fd02::/64\n"
+	"}\n"
+	"connection signed {\n"
+	"	local = 192.0.2.1\n"
+	"	remote = 203.0.113.8\n"
+	"	key = key\n"
+	"	remote-key = public\n"
+	"	protect = 10.1.0.0/16 <-> 10.4.0.0/16\n"
+	"}\n"
+	"connection forbidden {\n"
+	"	local-id = other.test\n"
+	"	remote = 203.0.113.9\n"
+	"	key = key\n"
+	"	remote-key = public\n"
+	"	signatures = ecdsa\n"
+	"	protect = 10.1.0.0/16 <-> 10.5.0.0/16\n"
 	"}\n";
 
 /* A datapath that only writes down what it was told. */
@@ -109,6 +126,7 @@ static const struct backend_ops recorder_ops = {
 
 static struct conf *conf;
 static struct keys *keys;
+static EVP_PKEY *key;
 static struct keeper keeper;
 static struct ipc_msg answer;
 static char folder[32];
@@ -126,6 +144,20 @@ static void write_psk(const char *psk)
 	assert_int_equal(chmod(path, 0600), 0);
 }
 
+static void write_key(void)
+{
+	char path[64];
+	FILE *file;
+
+	key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	snprintf(path, sizeof(path), "%s/key", folder);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL));
+	fclose(file);
+	assert_int_equal(chmod(path, 0600), 0);
+}
+
 static int begin(void **state)
 {
 	struct conf_log log = { 0 };
@@ -135,6 +167,7 @@ static int begin(void **state)
 	strcpy(folder, "/tmp/cygnet-keeper-XXXXXX");
 	assert_non_null(mkdtemp(folder));
 	write_psk("secret\n");
+	write_key();
 	snprintf(path, sizeof(path), "%s/cygnet.conf", folder);
 	conf = conf_parse(path, config, strlen(config), &log);
 	conf_log_print(stderr, path, &log);
@@ -152,6 +185,9 @@ static int end(void **state)
 	keys_free(keys);
 	conf_free(conf);
 	snprintf(path, sizeof(path), "%s/psk", folder);
+	unlink(path);
+	EVP_PKEY_free(key);
+	snprintf(path, sizeof(path), "%s/key", folder);
 	unlink(path);
 	return rmdir(folder);
 }
@@ -425,7 +461,7 @@ static void test_reserved_spis(void **state)
 static void test_unknown_connection(void **state)
 {
 	static const enum ipc_type types[] = {
-		IPC_PSK, IPC_SPI, IPC_CONN_UP, IPC_CONN_DOWN, IPC_CHILD_ADD,
+		IPC_PSK, IPC_SIGN, IPC_SPI, IPC_CONN_UP, IPC_CONN_DOWN, IPC_CHILD_ADD,
 		IPC_CHILD_DEL, IPC_CHILD_IDLE, IPC_RESOLVE,
 	};
 
@@ -443,7 +479,7 @@ static void test_unknown_connection(void **state)
 static void test_messages_of_the_keeper(void **state)
 {
 	static const u32 types[] = {
-		IPC_SOCKETS, IPC_CONF, IPC_ADOPTED, IPC_READY, IPC_ACQUIRE,
+		IPC_SOCKETS, IPC_CRED, IPC_CONF, IPC_ADOPTED, IPC_READY, IPC_ACQUIRE,
 		IPC_EXPIRE, IPC_REPLY, IPC_TYPES, 0xffffffff,
 	};
 
@@ -572,44 +608,150 @@ static void test_flood(void **state)
 	assert_in_range(n, 32, 128);
 }
 
-static struct ipc_msg psk_request(u32 prf, const char *octets)
+/* What an honest engine would have authenticated. */
+static struct ipc_msg auth_request(enum ipc_type type, enum ipc_side side)
 {
-	struct ipc_msg msg = request(IPC_PSK);
+	static const u8 header[MSG_HEADER_LEN] = {
+		[17] = MSG_VERSION_2, [18] = IKE_SA_INIT, [19] = MSG_INITIATOR,
+		[27] = 100,
+	};
+	struct ipc_msg msg = request(type);
+	struct ipc_auth *auth = &msg.im_auth;
+	struct ip_addr own = addr("192.0.2.1"), peer = addr("203.0.113.7");
 
-	msg.im_psk.ip_prf = prf;
-	msg.im_psk.ip_len = strlen(octets);
-	memcpy(msg.im_psk.ip_octets, octets, strlen(octets));
+	auth->ia_side = side;
+	auth->ia_scheme = SIGN_ED25519;
+	auth->ia_prf = PRF_HMAC_SHA2_256;
+	conf_id_from_addr(&auth->ia_id, side == IPC_LOCAL ? &own : &peer);
+	auth->ia_key_len = 32;
+	memset(auth->ia_key, 'k', 32);
+	auth->ia_init_len = 100;
+	auth->ia_nonce_len = 20;
+	memset(auth->ia_octets, 'o', 120);
+	memcpy(auth->ia_octets, header, sizeof(header));
 	return msg;
+}
+
+/* The octets of RFC 7296 section 2.15, by OpenSSL alone. */
+static void covered(const struct ipc_auth *auth, u8 octets[152])
+{
+	u8 id[8] = { ID_IPV4_ADDR, 0, 0, 0 };
+
+	memcpy(id + 4, auth->ia_id.id_data, 4);
+	memcpy(octets, auth->ia_octets, 120);
+	HMAC(EVP_sha256(), auth->ia_key, 32, id, 8, octets + 120, NULL);
 }
 
 static void test_psk(void **state)
 {
-	struct ipc_msg msg = psk_request(PRF_HMAC_SHA2_256, "some octets");
-	unsigned char padded[32], auth[32];
+	struct ipc_msg msg = auth_request(IPC_PSK, IPC_REMOTE);
+	u8 padded[32], auth[32], octets[152];
 
+	covered(&msg.im_auth, octets);
 	assert_int_equal(ask(&msg), 0);
 	HMAC(EVP_sha256(), "secret", 6,
 	     (const unsigned char *)"Key Pad for IKEv2", 17, padded, NULL);
-	HMAC(EVP_sha256(), padded, 32, (const unsigned char *)"some octets",
-	     11, auth, NULL);
+	HMAC(EVP_sha256(), padded, 32, octets, 152, auth, NULL);
 	assert_int_equal(answer.im_reply.ir_len, 32);
 	assert_memory_equal(answer.im_reply.ir_auth, auth, 32);
 }
 
 static void test_psk_refused(void **state)
 {
-	struct ipc_msg msg = psk_request(PRF_HMAC_SHA1, "x");
+	struct ipc_msg msg = auth_request(IPC_PSK, IPC_LOCAL);
 
+	msg.im_auth.ia_prf = PRF_HMAC_SHA1;
 	assert_refused(&msg, EPERM);
-	msg.im_psk.ip_prf = PRF_HMAC_SHA2_256 + 0x10000;
+	msg.im_auth.ia_prf = PRF_HMAC_SHA2_256 + 0x10000;
 	assert_refused(&msg, EPERM);
-	msg = psk_request(PRF_HMAC_SHA2_256, "x");
-	msg.im_psk.ip_side = 2;
+	msg = auth_request(IPC_PSK, IPC_LOCAL);
+	msg.im_auth.ia_side = 2;
 	assert_refused(&msg, EINVAL);
+	/* The one connection has no private key, the other no PSK. */
+	msg = auth_request(IPC_SIGN, IPC_LOCAL);
+	assert_refused(&msg, EPERM);
+	msg = auth_request(IPC_PSK, IPC_LOCAL);
+	strcpy(msg.im_conn, "signed");
+	assert_refused(&msg, EPERM);
 	/* Its file cannot be read. */
-	msg = psk_request(PRF_HMAC_SHA2_256, "x");
+	msg = auth_request(IPC_PSK, IPC_LOCAL);
 	strcpy(msg.im_conn, "road");
 	assert_refused(&msg, ENOKEY);
+}
+
+/* No value for who somebody else is, nor over what is no IKE_SA_INIT. */
+static void test_auth_of_others(void **state)
+{
+	struct ip_addr other = addr("192.0.2.2");
+	struct ipc_msg msg = auth_request(IPC_PSK, IPC_LOCAL);
+
+	conf_id_from_addr(&msg.im_auth.ia_id, &other);
+	assert_refused(&msg, EPERM);
+	msg.im_auth.ia_id.id_type = ID_FQDN;
+	assert_refused(&msg, EPERM);
+	msg = auth_request(IPC_PSK, IPC_LOCAL);
+	msg.im_auth.ia_octets[18] = IKE_AUTH;
+	assert_refused(&msg, EINVAL);
+	msg = auth_request(IPC_PSK, IPC_LOCAL);
+	msg.im_auth.ia_octets[27]--;
+	assert_refused(&msg, EINVAL);
+	msg = auth_request(IPC_PSK, IPC_LOCAL);
+	msg.im_auth.ia_init_len = 27;
+	assert_refused(&msg, EINVAL);
+	msg = auth_request(IPC_PSK, IPC_LOCAL);
+	msg.im_auth.ia_nonce_len = 15;
+	assert_refused(&msg, EINVAL);
+	msg = auth_request(IPC_PSK, IPC_LOCAL);
+	msg.im_auth.ia_key_len = 31;
+	assert_refused(&msg, EINVAL);
+}
+
+static struct ipc_msg sign_request(void)
+{
+	struct ipc_msg msg = auth_request(IPC_SIGN, IPC_LOCAL);
+
+	strcpy(msg.im_conn, "signed");
+	return msg;
+}
+
+static void test_sign(void **state)
+{
+	struct ipc_msg msg = sign_request();
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	u8 octets[152];
+
+	covered(&msg.im_auth, octets);
+	assert_int_equal(ask(&msg), 0);
+	assert_int_equal(answer.im_reply.ir_len, 64);
+	assert_int_equal(EVP_DigestVerifyInit(md, NULL, NULL, NULL, key), 1);
+	assert_int_equal(EVP_DigestVerify(md, answer.im_reply.ir_auth, 64,
+					  octets, 152), 1);
+	EVP_MD_CTX_free(md);
+}
+
+static void test_sign_refused(void **state)
+{
+	struct ip_addr other = addr("192.0.2.2");
+	struct ipc_msg msg = sign_request();
+	char err[80];
+	u32 scheme;
+
+	/* A kind that its key cannot make, or that is none. */
+	for (scheme = 0; scheme < 100; scheme++) {
+		msg.im_auth.ia_scheme = scheme;
+		if (scheme != SIGN_ED25519)
+			assert_refused(&msg, EPERM);
+	}
+	msg = sign_request();
+	msg.im_auth.ia_side = IPC_REMOTE;
+	assert_refused(&msg, EPERM);
+	/* The same key, but another connection's identity. */
+	msg = sign_request();
+	conf_id_from_addr(&msg.im_auth.ia_id, &other);
+	assert_refused(&msg, EPERM);
+	strcpy(msg.im_conn, "forbidden");
+	conf_id_parse(&msg.im_auth.ia_id, "other.test", err, sizeof(err));
+	assert_refused(&msg, EPERM);	/* signatures = ecdsa */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, used)
@@ -639,6 +781,9 @@ int main(void)
 		TEST(test_flood),
 		TEST(test_psk),
 		TEST(test_psk_refused),
+		TEST(test_auth_of_others),
+		TEST(test_sign),
+		TEST(test_sign_refused),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

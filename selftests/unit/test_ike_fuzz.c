@@ -520,10 +520,10 @@ static void test_inside(void **state)
 static void test_cases(void **state)
 {
 	static const char *const said[] = {
-		"its AUTH is wrong", "AUTH is wrong", "new -> ",
+		"AUTH is wrong", "AUTH is wrong", "new -> ",
 		"rekeying -> rekeyed", "the peer deletes child SA",
 		"deleting -> ", "replaces IKE SA", "replaces IKE SA",
-		"its AUTH is wrong",
+		"AUTH is wrong",
 	};
 	struct pair *pair = pair_new(CONF_A(""),
 				     CONF_B(" esp = aes256gcm-aes128gcm"));

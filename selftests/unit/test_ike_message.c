@@ -110,7 +110,7 @@ static void test_twice(void **state)
 
 static void test_small_payloads(void **state)
 {
-	static u8 big[300];
+	static u8 big[5 + CONF_ID_MAX];
 
 	assert_refused(PAYLOAD_KE, "\0\x1f\0\0", "KE payload cut off");
 	assert_taken(PAYLOAD_KE, "\0\x1f\0\0x");

@@ -46,7 +46,7 @@ struct conn {
 	struct timer cn_timer;		/* next try, or end of patience */
 	u32 cn_tries;
 	u64 cn_since;			/* of the attempt under way */
-	char cn_error[256];		/* why the last attempt failed */
+	char cn_error[400];		/* why the last attempt failed */
 	u32 cn_n_adopted;
 	struct conn_pair cn_adopted[CONN_ADOPTED_MAX];
 	struct timer cn_adopted_timer;	/* their inbound SAs' last moments */

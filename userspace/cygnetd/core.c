@@ -285,6 +285,7 @@ void core_free(struct core *core)
 		core->core_conns = conn->cn_next;
 		conn_free(conn);
 	}
+	creds_clear(&core->core_creds);
 	OPENSSL_cleanse(core, sizeof(*core));
 	free(core);
 }
@@ -334,6 +335,9 @@ void core_keeper(struct core *core, const struct ipc_msg *msg)
 
 	core_enter(core);
 	switch (msg->im_type) {
+	case IPC_CRED:
+		creds_take(&core->core_creds, &msg->im_cred);
+		break;
 	case IPC_CONF:
 		add_conn(core, &msg->im_conf);
 		break;
@@ -436,17 +440,16 @@ void core_receive(struct core *core, const struct core_path *path,
 void core_work_done(struct core *core, struct core_work *work)
 {
 	struct waiter *waiter;
-	struct ke *ke = work->cw_arg;
 
 	core_enter(core);
 	waiter = waiter_take(core, work->cw_handle, work->cw_generation);
-	free(work);
 	if (waiter) {
-		((struct exchange *)waiter->wait_arg)->ex_ke = ke;
+		work->cw_give(waiter->wait_arg, work->cw_arg);
 		waiter->wait_done(waiter->wait_arg, NULL);
 	} else {
-		ke_free(ke);
+		work->cw_free(work->cw_arg);
 	}
+	free(work);
 	core_leave(core);
 }
 

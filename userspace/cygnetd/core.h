@@ -37,6 +37,9 @@ struct core_path {
 struct core_work {
 	void (*cw_run)(void *arg);
 	void *cw_arg;
+	/* To whoever waits for it, or to nobody any more. */
+	void (*cw_give)(void *asker, void *arg);
+	void (*cw_free)(void *arg);
 	u32 cw_handle, cw_generation;
 };
 

@@ -23,6 +23,7 @@
 
 #include "cookie.h"
 #include "core.h"
+#include "creds.h"
 #include "timer.h"
 
 #define CORE_BUCKETS		4096
@@ -61,6 +62,7 @@ struct core {
 	u32 core_depth;			/* of entry points on the stack */
 	u16 core_ike_port, core_natt_port;
 
+	struct creds core_creds;
 	struct conn *core_conns;	/* in the configuration's order */
 	struct ike_sa *core_sas[CORE_BUCKETS];	/* by our SPI */
 	struct ike_sa *core_inits[CORE_BUCKETS];	/* by SA_INIT's hash */

@@ -13,6 +13,10 @@
 #include "explain.h"
 #include "offer.h"
 #include "select.h"
+#include "text.h"
+#include "verify.h"
+
+static void fail_auth(struct exchange *ex, const char *why);
 
 static const char *name_of(const struct ike_sa *sa)
 {
@@ -35,16 +39,20 @@ void auth_start(struct exchange *ex, const struct message *msg)
 	offer_ask_spi(ex);
 }
 
-/* What auth_ask() prepares, with an AUTH value as the answer. */
+/* Our own AUTH value, or the peer's where a pre-shared key makes it. */
 static void ask_auth(struct exchange *ex, enum ipc_side side,
 		     enum ex_state state)
 {
 	struct ipc_msg msg;
+	const char *err = auth_ask(ex->ex_sa, side, &msg);
 
-	if (auth_ask(ex->ex_sa, side, &msg))
+	if (!err)
 		exchange_ask(ex, state, &msg);
+	else if (ex->ex_role == EX_OURS)
+		ike_sa_fail(ex->ex_sa, "%s", err);
 	else
-		ike_sa_fail(ex->ex_sa, "AUTH has too much to cover");
+		fail_auth(ex, err);
+	OPENSSL_cleanse(&msg, sizeof(msg));
 }
 
 void auth_sign(struct exchange *ex, const struct message *msg)
@@ -66,13 +74,15 @@ void auth_send(struct exchange *ex, const struct message *msg)
 
 	(void)msg;
 	if (reply->ir_errno) {
-		ike_sa_fail(sa, "no pre-shared key: %s", reply->ir_text);
+		ike_sa_fail(sa, "we cannot authenticate: %s", reply->ir_text);
 		return;
 	}
 	exchange_emit(ex, &em);
 	emit_id(&em, PAYLOAD_ID_I, &sa->sa_id_local);
-	emit_id(&em, PAYLOAD_ID_R, &sa->sa_id_remote);
-	emit_auth(&em, AUTH_METHOD_PSK, reply->ir_auth, reply->ir_len);
+	auth_emit_certs(sa, &em);
+	if (!conf_id_is_pattern(&sa->sa_id_remote))
+		emit_id(&em, PAYLOAD_ID_R, &sa->sa_id_remote);
+	auth_emit(sa, &em, reply->ir_auth, reply->ir_len);
 	if (!conn_holds(sa))
 		emit_notify(&em, N_INITIAL_CONTACT, NULL, 0);
 	offer_emit(ex, &em, SELECT_NO_KE);
@@ -109,52 +119,103 @@ void auth_refused(struct exchange *ex, const struct message *msg)
 {
 	struct ike_sa *sa = ex->ex_sa;
 	u16 type = msg_notify_error(msg)->mn_type;
+	const struct conf_conn *conf = &sa->sa_conn->cn_conf;
 	char name[16], id[CONF_ID_STRLEN];
 
 	conf_id_print(&sa->sa_id_local, id, sizeof(id));
 	if (type == N_AUTHENTICATION_FAILED)
-		ike_sa_fail(sa, "the peer refused: AUTHENTICATION_FAILED (psk, or local-id %.50s)",
-			    id);
+		ike_sa_fail(sa, "the peer refused: AUTHENTICATION_FAILED (%s, or local-id %.50s)",
+			    conf->conn_auth_local == CONF_AUTH_PSK ? "psk" :
+			    "cert or key unknown to it", id);
 	else
 		ike_sa_fail(sa, "the peer refused IKE_AUTH: %s",
 			    msg_notify_name(type, name));
 }
 
-static bool take_auth(struct exchange *ex, const struct message *msg)
+/* Copies what is compared with the keeper's answer. */
+static bool take_psk(struct exchange *ex, const struct message *msg)
 {
-	if (msg->msg_auth_method != AUTH_METHOD_PSK ||
-	    msg->msg_auth.blob_len > sizeof(ex->ex_auth))
+	if (msg->msg_auth.blob_len > sizeof(ex->ex_auth))
 		return false;
 	ex->ex_auth_len = msg->msg_auth.blob_len;
 	memcpy(ex->ex_auth, msg->msg_auth.blob_data, ex->ex_auth_len);
 	return true;
 }
 
+static void give_verify(void *asker, void *arg)
+{
+	((struct exchange *)asker)->ex_verify = arg;
+}
+
+static void free_verify(void *arg)
+{
+	verify_free(arg);
+}
+
+/*
+ * What makes the peer's AUTH payload fit for being verified: false, with the
+ * reason in err, if nothing can.
+ */
+static bool take_auth(struct exchange *ex, const struct message *msg,
+		      char *err, size_t err_size)
+{
+	u8 how = ex->ex_sa->sa_conn->cn_conf.conn_auth_remote;
+	bool psk = msg->msg_auth_method == AUTH_METHOD_PSK;
+
+	if (psk ? how != CONF_AUTH_PSK : how == CONF_AUTH_PSK) {
+		snprintf(err, err_size,
+			 "the peer authenticates by %s, but %s is configured",
+			 psk ? "pre-shared key" : "signature",
+			 auth_how_name(how));
+		return false;
+	}
+	if (!psk)
+		ex->ex_verify = auth_verify(ex->ex_sa, msg, err, err_size);
+	else if (!take_psk(ex, msg))
+		snprintf(err, err_size, "the peer's AUTH is too long");
+	return psk ? ex->ex_auth_len : !!ex->ex_verify;
+}
+
+/* After take_auth(): the answer comes to the row that waits for EX_VERIFY. */
+static void verify_auth(struct exchange *ex)
+{
+	const struct core_work what = {
+		.cw_run = verify_run, .cw_arg = ex->ex_verify,
+		.cw_give = give_verify, .cw_free = free_verify,
+	};
+
+	if (!ex->ex_verify) {
+		ask_auth(ex, IPC_REMOTE, EX_VERIFY);
+		return;
+	}
+	ex->ex_verify = NULL;
+	exchange_run(ex, EX_VERIFY, &what, true);
+}
+
 void auth_response(struct exchange *ex, const struct message *msg)
 {
+	char text[400], id[CONF_ID_STRLEN], expected[CONF_ID_STRLEN];
 	struct ike_sa *sa = ex->ex_sa;
-	char text[160], id[CONF_ID_STRLEN], expected[CONF_ID_STRLEN];
 
-	if (!conf_id_equal(&sa->sa_id_remote, &msg->msg_id_r.mi_id)) {
+	if (!conf_id_fits(&sa->sa_id_remote, &msg->msg_id_r.mi_id)) {
 		conf_id_print(&msg->msg_id_r.mi_id, id, sizeof(id));
 		conf_id_print(&sa->sa_id_remote, expected, sizeof(expected));
 		snprintf(text, sizeof(text),
-			 "the peer says it is %.50s, not %.50s", id, expected);
+			 "the peer says it is %.100s, not %.100s", id,
+			 expected);
 		abort_sa(ex, text);
 		return;
 	}
-	if (!take_auth(ex, msg)) {
-		snprintf(text, sizeof(text),
-			 "the peer authenticates by method %u, not by pre-shared key",
-			 msg->msg_auth_method);
+	sa->sa_id_remote = msg->msg_id_r.mi_id;
+	if (!take_auth(ex, msg, text, sizeof(text))) {
 		abort_sa(ex, text);
 		return;
 	}
 	offer_take_answer(ex, msg, SELECT_NO_KE);
-	ask_auth(ex, IPC_REMOTE, EX_VERIFY);
+	verify_auth(ex);
 }
 
-static bool auth_is_right(const struct exchange *ex)
+static bool psk_is_right(struct exchange *ex)
 {
 	const struct ipc_reply *reply = ex->ex_reply;
 
@@ -163,15 +224,42 @@ static bool auth_is_right(const struct exchange *ex)
 		!CRYPTO_memcmp(reply->ir_auth, ex->ex_auth, ex->ex_auth_len);
 }
 
-void auth_verified(struct exchange *ex, const struct message *msg)
+/* NULL, or why the peer is not who it says. */
+static const char *auth_is_wrong(struct exchange *ex, char *buf, size_t size)
 {
 	struct ike_sa *sa = ex->ex_sa;
+	const struct verify *verify = ex->ex_verify;
+
+	if (verify && verify->ver_ok) {
+		memcpy(sa->sa_how, verify->ver_how, sizeof(sa->sa_how));
+		return NULL;
+	}
+	if (verify) {
+		snprintf(buf, size, "the peer is not authentic: %s",
+			 verify->ver_why);
+		return buf;
+	}
+	if (psk_is_right(ex)) {
+		text_copy(sa->sa_how, sizeof(sa->sa_how), "PSK");
+		return NULL;
+	}
+	if (!ex->ex_reply->ir_errno)
+		return "the peer's AUTH is wrong: another pre-shared key";
+	snprintf(buf, size, "the peer's AUTH cannot be verified: %s",
+		 ex->ex_reply->ir_text);
+	return buf;
+}
+
+void auth_verified(struct exchange *ex, const struct message *msg)
+{
 	struct msg_blob no_secret = { NULL, 0 };
-	char text[64], name[16];
+	struct ike_sa *sa = ex->ex_sa;
+	char text[400], name[16];
+	const char *why = auth_is_wrong(ex, text, sizeof(text));
 
 	(void)msg;
-	if (!auth_is_right(ex)) {
-		abort_sa(ex, "the peer's AUTH is wrong: another pre-shared key");
+	if (why) {
+		abort_sa(ex, why);
 		return;
 	}
 	ike_sa_up(sa);
@@ -234,7 +322,7 @@ void auth_request(struct exchange *ex, const struct message *msg)
 {
 	struct ike_sa *sa = ex->ex_sa;
 	struct conn *conn = auth_find_conn(sa, msg);
-	char text[80];
+	char text[400];
 
 	if (!conn) {
 		fail_auth(ex, "nobody expects this peer");
@@ -244,31 +332,26 @@ void auth_request(struct exchange *ex, const struct message *msg)
 	sa->sa_id_remote = msg->msg_id_i.mi_id;
 	conn_local_id(conn, &sa->sa_path, &sa->sa_id_local);
 	sa->sa_initial_contact = msg_notify(msg, N_INITIAL_CONTACT);
-	if (!take_auth(ex, msg)) {
-		snprintf(text, sizeof(text),
-			 "it authenticates by method %u, not by pre-shared key",
-			 msg->msg_auth_method);
+	if (!take_auth(ex, msg, text, sizeof(text))) {
 		fail_auth(ex, text);
 		return;
 	}
 	offer_take_request(ex, msg, SELECT_NO_KE);
-	ask_auth(ex, IPC_REMOTE, EX_VERIFY);
+	verify_auth(ex);
 }
 
 void auth_request_verified(struct exchange *ex, const struct message *msg)
 {
+	char text[400];
+	const char *why = auth_is_wrong(ex, text, sizeof(text));
+
 	(void)msg;
-	if (ex->ex_reply->ir_errno) {
-		ike_sa_log(ex->ex_sa, CORE_WARNING, "no pre-shared key: %s",
-			   ex->ex_reply->ir_text);
-		fail_auth(ex, "its AUTH cannot be verified");
-		return;
-	}
-	if (!auth_is_right(ex)) {
-		fail_auth(ex, "its AUTH is wrong: another pre-shared key");
-		return;
-	}
-	ask_auth(ex, IPC_LOCAL, EX_PSK);
+	if (!why && ex->ex_sa->sa_conn->cn_is_down)
+		why = "the connection was taken down meanwhile";
+	if (why)
+		fail_auth(ex, why);
+	else
+		ask_auth(ex, IPC_LOCAL, EX_PSK);
 }
 
 static void answer(struct exchange *ex)
@@ -279,7 +362,8 @@ static void answer(struct exchange *ex)
 
 	exchange_emit(ex, &em);
 	emit_id(&em, PAYLOAD_ID_R, &sa->sa_id_local);
-	emit_auth(&em, AUTH_METHOD_PSK, ex->ex_auth, ex->ex_auth_len);
+	auth_emit_certs(sa, &em);
+	auth_emit(sa, &em, ex->ex_auth, ex->ex_auth_len);
 	if (ex->ex_refusal)
 		emit_notify(&em, ex->ex_refusal, NULL, 0);
 	else
@@ -312,10 +396,13 @@ void auth_request_signed(struct exchange *ex, const struct message *msg)
 {
 	const struct ipc_reply *reply = ex->ex_reply;
 	struct ipc_msg ask;
+	char text[320];
 
 	(void)msg;
-	if (reply->ir_errno || reply->ir_len > sizeof(ex->ex_auth)) {
-		fail_auth(ex, "we cannot authenticate");
+	if (reply->ir_errno) {
+		snprintf(text, sizeof(text), "we cannot authenticate: %s",
+			 reply->ir_text);
+		fail_auth(ex, text);
 		return;
 	}
 	ex->ex_auth_len = reply->ir_len;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth.h"
 #include "conn.h"
 #include "cookie.h"
 #include "exchange.h"
@@ -71,6 +72,7 @@ void init_send(struct exchange *ex, const struct message *msg)
 	natt_emit(&em, &hdr, &sa->sa_path, force_encap(sa));
 	if (conf->conn_fragment_size)
 		emit_notify(&em, N_FRAGMENTATION_SUPPORTED, NULL, 0);
+	auth_emit_init(sa, &em);
 	if (!emit_finish(&em) ||
 	    !ike_sa_keep_init(&sa->sa_init_i, &sa->sa_init_i_len, em.em_data,
 			      em.em_len)) {
@@ -224,6 +226,7 @@ void init_response(struct exchange *ex, const struct message *msg)
 	nonce_copy(&ex->ex_nr, &msg->msg_nonce);
 	natt_detect(sa, msg, &sa->sa_path);
 	take_abilities(sa, msg);
+	auth_take_init(sa, msg);
 	exchange_run_ke(ex, EX_SECRET);
 }
 
@@ -455,6 +458,7 @@ void init_request(struct exchange *ex, const struct message *msg)
 	nonce_copy(&ex->ex_ni, &msg->msg_nonce);
 	natt_detect(sa, msg, &ex->ex_path);
 	take_abilities(sa, msg);
+	auth_take_init(sa, msg);
 	exchange_run_ke(ex, EX_SECRET);
 }
 
@@ -478,6 +482,7 @@ void init_answer(struct exchange *ex, const struct message *msg)
 	natt_emit(&em, &hdr, &ex->ex_path, force_encap(sa));
 	if (sa->sa_fragments)
 		emit_notify(&em, N_FRAGMENTATION_SUPPORTED, NULL, 0);
+	auth_emit_init(sa, &em);
 	if (!emit_finish(&em) ||
 	    !ike_sa_keep_init(&sa->sa_init_r, &sa->sa_init_r_len, em.em_data,
 			      em.em_len)) {

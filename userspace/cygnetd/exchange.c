@@ -8,6 +8,7 @@
 
 #include "conn.h"
 #include "exchange.h"
+#include "verify.h"
 #include "wire.h"
 
 static void on_done(void *arg, const struct ipc_reply *reply);
@@ -149,6 +150,7 @@ void exchange_free(struct exchange *ex)
 {
 	waiter_cancel(ex->ex_sa->sa_core, &ex->ex_waiter);
 	ke_free(ex->ex_ke);
+	verify_free(ex->ex_verify);
 	OPENSSL_cleanse(ex, sizeof(*ex));
 	free(ex);
 }
@@ -228,25 +230,46 @@ void exchange_ask(struct exchange *ex, enum ex_state state, struct ipc_msg *msg)
 	waiter_ask(ex->ex_sa->sa_core, &ex->ex_waiter, msg);
 }
 
-void exchange_run_ke(struct exchange *ex, enum ex_state state)
+void exchange_run(struct exchange *ex, enum ex_state state,
+		  const struct core_work *what, bool slow)
 {
 	struct core *core = ex->ex_sa->sa_core;
-	struct core_work *work;
+	struct core_work *work = slow ? malloc(sizeof(*work)) : NULL;
 
 	exchange_set_state(ex, state);
-	work = ke_slow(ex->ex_ke->ke_group) ? calloc(1, sizeof(*work)) : NULL;
 	if (!work) {
-		ke_run(ex->ex_ke);
+		what->cw_run(what->cw_arg);
+		what->cw_give(ex, what->cw_arg);
 		exchange_resume(ex);
 		return;
 	}
 	waiter_expect(core, &ex->ex_waiter);
-	work->cw_run = ke_run;
-	work->cw_arg = ex->ex_ke;
+	*work = *what;
 	work->cw_handle = ex->ex_waiter.wait_handle;
 	work->cw_generation = ex->ex_waiter.wait_generation;
-	ex->ex_ke = NULL;
 	core->core_ops->work(core->core_ctx, work);
+}
+
+static void give_ke(void *asker, void *arg)
+{
+	((struct exchange *)asker)->ex_ke = arg;
+}
+
+static void free_ke(void *arg)
+{
+	ke_free(arg);
+}
+
+void exchange_run_ke(struct exchange *ex, enum ex_state state)
+{
+	const struct core_work what = {
+		.cw_run = ke_run, .cw_arg = ex->ex_ke,
+		.cw_give = give_ke, .cw_free = free_ke,
+	};
+	bool slow = ke_slow(ex->ex_ke->ke_group);
+
+	ex->ex_ke = NULL;
+	exchange_run(ex, state, &what, slow);
 }
 
 void exchange_emit(struct exchange *ex, struct emit *em)

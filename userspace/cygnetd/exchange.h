@@ -63,6 +63,7 @@ struct exchange {
 	u8 ex_cookie[64];
 
 	u8 ex_offer;			/* IKE_SA_INIT: the proposal chosen */
+	struct verify *ex_verify;	/* the peer's signature and certificates */
 	size_t ex_auth_len;		/* the peer's AUTH value */
 	u8 ex_auth[IPC_AUTH_MAX];
 	struct nonce ex_ni, ex_nr;
@@ -129,6 +130,12 @@ void exchange_timeout(struct ike_sa *sa);
 /* Each of these is the last thing that a row's function does. */
 void exchange_ask(struct exchange *ex, enum ex_state state,
 		  struct ipc_msg *msg);
+/*
+ * Work of which the exchange gets the result; @slow: on another thread. Its
+ * argument belongs to whoever runs it until it is given back.
+ */
+void exchange_run(struct exchange *ex, enum ex_state state,
+		  const struct core_work *what, bool slow);
 void exchange_run_ke(struct exchange *ex, enum ex_state state);
 void exchange_send(struct exchange *ex, struct emit *em);
 void exchange_answer(struct exchange *ex, struct emit *em);

@@ -817,7 +817,8 @@ void ike_sa_up(struct ike_sa *sa)
 	ike_sa_wipe_init(sa);
 	ike_sa_begin(sa);
 	conf_id_print(&sa->sa_id_remote, id, sizeof(id));
-	conn_progress(sa->sa_conn, "identify", "peer is %s (PSK)", id);
+	conn_progress(sa->sa_conn, "identify", "peer is %s (%s)", id,
+		      sa->sa_how);
 	conn_sa_up(sa->sa_conn, sa);
 	if (sa->sa_initial_contact)
 		forget_older(sa);

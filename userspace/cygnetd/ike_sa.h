@@ -8,6 +8,7 @@
 #include "core_priv.h"
 #include "emit.h"
 #include "fragment.h"
+#include "sign.h"
 #include "window.h"
 
 #define IKE_HALF_OPEN_MS	30000	/* for a peer to authenticate */
@@ -49,6 +50,9 @@ struct ike_sa {
 	struct core_path sa_path;
 	bool sa_nat_local, sa_nat_remote, sa_encap;
 	struct conf_id sa_id_local, sa_id_remote;
+	u32 sa_hashes;			/* that the peer signs with, SIGN_HASH() */
+	enum sign_scheme sa_scheme;	/* of our own signature */
+	char sa_how[160];		/* the peer authenticated */
 
 	struct proposal sa_proposal;	/* chosen, for people */
 	struct ike_suite sa_suite;
@@ -80,7 +84,7 @@ struct ike_sa {
 	u32 sa_tries;			/* refused rekeys */
 	struct ike_sa *sa_rival_of;	/* the SA that two new ones replace */
 	struct ike_sa *sa_replaces;	/* to be deleted once this one works */
-	char sa_reason[160];		/* why it is failing */
+	char sa_reason[320];		/* why it is failing */
 };
 
 /* NULL without memory or randomness. */

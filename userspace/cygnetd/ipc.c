@@ -12,35 +12,55 @@
 
 #define HEADER_LEN offsetof(struct ipc_msg, im_conf)
 
-/* Without the octets of an IPC_PSK, which are sent as far as they go. */
+/* Without what stands last and is sent as far as it goes. */
 static const size_t body_len[IPC_TYPES] = {
 	[IPC_SOCKETS]	 = sizeof(struct ipc_sockets),
+	[IPC_CRED]	 = offsetof(struct ipc_cred, ix_data),
 	[IPC_CONF]	 = sizeof(struct conf_conn),
 	[IPC_ADOPTED]	 = sizeof(struct ipc_event),
 	[IPC_READY]	 = sizeof(struct ipc_ready),
 	[IPC_ACQUIRE]	 = sizeof(struct ipc_event),
 	[IPC_EXPIRE]	 = sizeof(struct ipc_event),
-	[IPC_PSK]	 = offsetof(struct ipc_psk, ip_octets),
+	[IPC_PSK]	 = offsetof(struct ipc_auth, ia_octets),
+	[IPC_SIGN]	 = offsetof(struct ipc_auth, ia_octets),
 	[IPC_SPI]	 = sizeof(struct ipc_spi),
 	[IPC_CHILD_ADD]	 = sizeof(struct ipc_child),
 	[IPC_CHILD_DEL]	 = sizeof(struct ipc_child),
 	[IPC_CHILD_IDLE] = sizeof(struct ipc_child),
-	[IPC_REPLY]	 = sizeof(struct ipc_reply),
+	[IPC_REPLY]	 = offsetof(struct ipc_reply, ir_auth),
 };
+
+/* Octets at the end; more than @most if the message says nonsense. */
+static size_t tail_len(const struct ipc_msg *msg, size_t *most)
+{
+	switch (msg->im_type) {
+	case IPC_PSK:
+	case IPC_SIGN:
+		*most = sizeof(msg->im_auth.ia_octets);
+		return (size_t)msg->im_auth.ia_init_len +
+		       msg->im_auth.ia_nonce_len;
+	case IPC_CRED:
+		*most = sizeof(msg->im_cred.ix_data);
+		return msg->im_cred.ix_len;
+	case IPC_REPLY:
+		*most = sizeof(msg->im_reply.ir_auth);
+		return msg->im_reply.ir_len;
+	}
+	*most = 0;
+	return 0;
+}
 
 /* Length on the wire, 0 if the message says nonsense about itself. */
 static size_t message_len(const struct ipc_msg *msg)
 {
-	size_t len;
+	size_t tail, most;
 
 	if (msg->im_type >= IPC_TYPES)
 		return 0;
-	len = HEADER_LEN + body_len[msg->im_type];
-	if (msg->im_type != IPC_PSK)
-		return len;
-	if (msg->im_psk.ip_len > sizeof(msg->im_psk.ip_octets))
+	tail = tail_len(msg, &most);
+	if (tail > most)
 		return 0;
-	return len + msg->im_psk.ip_len;
+	return HEADER_LEN + body_len[msg->im_type] + tail;
 }
 
 static bool key_fits(const struct ipc_key *key)
@@ -63,8 +83,7 @@ static bool child_shape(const struct ipc_child *child)
 
 static bool reply_shape(const struct ipc_reply *reply)
 {
-	return reply->ir_len <= sizeof(reply->ir_auth) &&
-	       terminated(reply->ir_text, sizeof(reply->ir_text)) &&
+	return terminated(reply->ir_text, sizeof(reply->ir_text)) &&
 	       terminated(reply->ir_device, sizeof(reply->ir_device));
 }
 
@@ -79,6 +98,13 @@ static bool body_shape(const struct ipc_msg *msg, int n_fds)
 		       msg->im_conf.conn_npairs <= CONF_TS_MAX &&
 		       msg->im_conf.conn_nike <= PROPOSALS_MAX &&
 		       msg->im_conf.conn_nesp <= PROPOSALS_MAX;
+	case IPC_CRED:
+		return terminated(msg->im_cred.ix_path,
+				  sizeof(msg->im_cred.ix_path));
+	case IPC_PSK:
+	case IPC_SIGN:
+		return msg->im_auth.ia_key_len <= sizeof(msg->im_auth.ia_key) &&
+		       msg->im_auth.ia_id.id_len <= CONF_ID_MAX;
 	case IPC_ADOPTED:
 	case IPC_ACQUIRE:
 	case IPC_EXPIRE:

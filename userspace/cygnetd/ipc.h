@@ -23,7 +23,8 @@
 #include "ts.h"
 
 #define IPC_OCTETS_MAX	8192	/* longest octet string to be authenticated */
-#define IPC_AUTH_MAX	64	/* longest AUTH value of a PRF */
+#define IPC_AUTH_MAX	1024	/* longest AUTH value: an RSA signature */
+#define IPC_CRED_MAX	8192	/* of one object in one message */
 #define IPC_KEY_MAX	64
 #define IPC_TEXT_MAX	256
 #define IPC_FDS_MAX	8	/* descriptors in one message */
@@ -31,6 +32,7 @@
 enum ipc_type {
 	/* keeper to engine, unasked */
 	IPC_SOCKETS,		/* the first: sockets and listeners (SCM_RIGHTS) */
+	IPC_CRED,		/* public certificates and keys, by their file */
 	IPC_CONF,		/* a connection; sent before IPC_READY */
 	IPC_ADOPTED,		/* a child SA pair found in the kernel at start */
 	IPC_READY,		/* all of the above has been sent */
@@ -39,6 +41,7 @@ enum ipc_type {
 
 	/* engine to keeper, each answered by IPC_REPLY */
 	IPC_PSK,		/* compute the AUTH value with the connection's PSK */
+	IPC_SIGN,		/* the same with its private key */
 	IPC_SPI,		/* reserve an inbound ESP SPI */
 	IPC_CONN_UP,		/* device, address, routes, policies (traps) */
 	IPC_CONN_DOWN,		/* take exactly these away, SAs included */
@@ -68,17 +71,41 @@ struct ipc_sockets {
 	u32 io_log_level;		/* enum conf_log_level */
 };
 
-/* Which side's AUTH value: they differ only in the octets, which the engine
- * builds (RFC 7296 section 2.15), but the log says it.
+/*
+ * What stands in one of the configuration's files, in the order of the file:
+ * the engine cannot open it. Each file is sent once, however many connections
+ * name it. A long object comes in several messages, ix_more in all but the
+ * last.
  */
+struct ipc_cred {
+	u32 ix_kind;		/* enum cred_kind */
+	u8	 ix_begin;	/* forget what this file had before */
+	u8	 ix_more;
+	u32 ix_len;
+	char	 ix_path[CONF_PATH_MAX + 1];
+	u8	 ix_data[IPC_CRED_MAX];	/* DER */
+};
+
 enum ipc_side { IPC_LOCAL, IPC_REMOTE };
 
-/* prf(prf(PSK, "Key Pad for IKEv2"), octets), RFC 7296 section 2.15. */
-struct ipc_psk {
-	u32 ip_side;		/* enum ipc_side */
-	u32 ip_prf;		/* IKEv2 transform type 2 */
-	u32 ip_len;
-	u8	 ip_octets[IPC_OCTETS_MAX];
+/*
+ * An AUTH value of RFC 7296 section 2.15. The keeper joins the octets that it
+ * covers itself: the side's IKE_SA_INIT message, the other side's nonce,
+ * prf(SK_p, the side's identity). So whatever it authenticates names this
+ * connection's identity and is of use in IKEv2 alone.
+ *
+ * IPC_PSK: prf(prf(PSK, "Key Pad for IKEv2"), octets), of either side.
+ * IPC_SIGN: our own signature.
+ */
+struct ipc_auth {
+	u32 ia_side;		/* enum ipc_side */
+	u32 ia_scheme;		/* IPC_SIGN: enum sign_scheme */
+	u32 ia_prf;		/* IKEv2 transform type 2 */
+	struct conf_id ia_id;	/* the configured one, or an address for auto */
+	u32 ia_key_len;
+	u8	 ia_key[IPC_KEY_MAX];	/* SK_pi or SK_pr */
+	u32 ia_init_len, ia_nonce_len;
+	u8	 ia_octets[IPC_OCTETS_MAX];	/* message, then nonce */
 };
 
 struct ipc_spi {
@@ -140,12 +167,12 @@ struct ipc_reply {
 	u32 ir_errno;		/* 0, or why not */
 	char	 ir_text[IPC_TEXT_MAX];	/* for the log: what was refused and why */
 	u32 ir_spi;		/* IPC_SPI, network byte order */
-	u32 ir_len;		/* IPC_PSK */
-	u8	 ir_auth[IPC_AUTH_MAX];
 	char	 ir_device[16];		/* IPC_CONN_UP: what was set up */
 	u32 ir_mtu;
 	u64 ir_idle_ms;		/* IPC_CHILD_IDLE: since the last packet */
 	struct ip_addr ir_local, ir_remote;	/* IPC_RESOLVE */
+	u32 ir_len;		/* IPC_PSK, IPC_SIGN */
+	u8	 ir_auth[IPC_AUTH_MAX];
 };
 
 struct ipc_msg {
@@ -156,7 +183,8 @@ struct ipc_msg {
 	union {
 		struct conf_conn  im_conf;
 		struct ipc_sockets im_sockets;
-		struct ipc_psk	  im_psk;
+		struct ipc_auth	  im_auth;
+		struct ipc_cred	  im_cred;
 		struct ipc_spi	  im_spi;
 		struct ipc_child  im_child;
 		struct ipc_event  im_event;

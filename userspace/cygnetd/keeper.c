@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto.h"
 #include "keeper.h"
 #include "police.h"
 
@@ -94,21 +95,51 @@ static void forget_conn(struct keeper *keeper, const struct conf_conn *conn)
 			forget_sa(keeper, &keeper->kp_sas[i]);
 }
 
-static int answer_psk(struct keeper *keeper, const struct conf_conn *conn,
-		      const struct ipc_psk *psk, struct ipc_reply *reply)
+/* What RFC 7296 section 2.15 has each side authenticate; its length. */
+static size_t join_octets(const struct ipc_auth *auth, u8 *octets)
 {
-	size_t index = conn - keeper->kp_conf->conf_conns;
-	int n = police_psk(conn, psk, reply);
+	struct msg_blob key = { auth->ia_key, auth->ia_key_len };
+	size_t len = auth->ia_init_len + auth->ia_nonce_len;
+	const u8 head[4] = { auth->ia_id.id_type };
+	struct msg_blob id[] = {
+		{ head, sizeof(head) },
+		{ auth->ia_id.id_data, auth->ia_id.id_len },
+	};
+
+	memcpy(octets, auth->ia_octets, len);
+	if (!crypto_prf(auth->ia_prf, &key, id, ARRAY_SIZE(id), octets + len))
+		return 0;
+	return len + crypto_prf_len(auth->ia_prf);
+}
+
+static int answer_auth(struct keeper *keeper, const struct conf_conn *conn,
+		       enum ipc_type type, const struct ipc_auth *auth,
+		       struct ipc_reply *reply)
+{
+	static u8 octets[IPC_OCTETS_MAX + CRYPTO_PRF_MAX];
+	size_t len, index = conn - keeper->kp_conf->conf_conns;
+	const struct keys *keys = keeper->kp_keys;
+	int n = police_auth(conn, type, auth, reply);
 
 	if (n)
 		return n;
-	n = keys_psk_auth(keeper->kp_keys, index, psk->ip_prf, psk->ip_octets,
-			  psk->ip_len, reply->ir_auth);
+	len = join_octets(auth, octets);
+	if (!len)
+		return reply_refuse(reply, EIO, "PRF %u failed", auth->ia_prf);
+	n = type == IPC_PSK ?
+	    keys_psk_auth(keys, index, auth->ia_prf, octets, len,
+			  reply->ir_auth) :
+	    keys_sign(keys, index, auth->ia_scheme, conn->conn_signatures,
+		      octets, len, reply->ir_auth);
 	if (n == -ENOKEY)
-		return reply_refuse(reply, ENOKEY, "no PSK in %.200s",
-				    conn->conn_psk);
+		return reply_refuse(reply, ENOKEY, "no key in %.200s",
+				    type == IPC_PSK ? conn->conn_psk :
+						      conn->conn_key);
+	if (n == -EPERM)
+		return reply_refuse(reply, EPERM,
+				    "a kind of signature that is not allowed here");
 	if (n < 0)
-		return reply_refuse(reply, -n, "PRF %u failed", psk->ip_prf);
+		return reply_refuse(reply, -n, "cannot compute AUTH");
 	reply->ir_len = n;
 	return 0;
 }
@@ -223,7 +254,9 @@ static int carry_out(struct keeper *keeper, const struct conf_conn *conn,
 
 	switch (request->im_type) {
 	case IPC_PSK:
-		return answer_psk(keeper, conn, &request->im_psk, reply);
+	case IPC_SIGN:
+		return answer_auth(keeper, conn, request->im_type,
+				   &request->im_auth, reply);
 	case IPC_SPI:
 		return answer_spi(keeper, conn, &request->im_spi, reply);
 	case IPC_CONN_UP:

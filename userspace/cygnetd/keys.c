@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Pre-shared keys in memory of their own, which is neither dumped nor swapped
- * nor inherited by a child process.
+ * nor inherited by a child process. Private keys are where OpenSSL has them, in
+ * a process that is not dumped and forks nothing but the engine's exec.
  */
 #include <assert.h>
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
+#include "cred.h"
 #include "crypto.h"
 #include "ipc.h"
 #include "keys.h"
@@ -17,12 +22,14 @@
 struct keys {
 	size_t keys_size;		/* of the mapping */
 	size_t keys_count;
+	struct evp_pkey_st **keys_private;	/* as many; NULL where there is none */
 	struct secret keys_psk[];	/* in the order of the connections */
 };
 
 #define PSK_PAD "Key Pad for IKEv2"	/* RFC 7296 section 2.15 */
 
 static_assert(CRYPTO_PRF_MAX <= IPC_AUTH_MAX, "AUTH fits into a reply");
+static_assert(SIGN_MAX <= IPC_AUTH_MAX, "and a signature");
 
 static struct keys *keys_alloc(size_t count)
 {
@@ -33,6 +40,11 @@ static struct keys *keys_alloc(size_t count)
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (keys == MAP_FAILED)
 		return NULL;
+	keys->keys_private = calloc(count + 1, sizeof(EVP_PKEY *));
+	if (!keys->keys_private) {
+		munmap(keys, size);
+		return NULL;
+	}
 	/* Precautions, not promises: a kernel may lack one, a limit forbid. */
 	(void)madvise(keys, size, MADV_DONTDUMP);
 	(void)madvise(keys, size, MADV_WIPEONFORK);
@@ -42,22 +54,31 @@ static struct keys *keys_alloc(size_t count)
 	return keys;
 }
 
+static void load(struct keys *keys, size_t index, const struct conf_conn *conn)
+{
+	char err[512];
+
+	if (conn->conn_psk[0] &&
+	    !secret_read_psk(&keys->keys_psk[index], conn->conn_psk, err,
+			     sizeof(err)))
+		log_line(CONF_LOG_ERROR, conn->conn_name,
+			 "%s: no key, so no peer can be authenticated", err);
+	if (!conn->conn_key[0])
+		return;
+	keys->keys_private[index] = cred_read_key(conn->conn_key,
+						  conn->conn_passphrase, err,
+						  sizeof(err));
+	if (!keys->keys_private[index])
+		log_line(CONF_LOG_ERROR, conn->conn_name,
+			 "%s: no key, so we cannot authenticate", err);
+}
+
 struct keys *keys_load(const struct conf *conf)
 {
 	struct keys *keys = keys_alloc(conf->conf_nconns);
-	char err[256];
 
-	if (!keys)
-		return NULL;
-	for (size_t i = 0; i < conf->conf_nconns; i++) {
-		const struct conf_conn *conn = &conf->conf_conns[i];
-
-		if (!secret_read_psk(&keys->keys_psk[i], conn->conn_psk, err,
-				     sizeof(err)))
-			log_line(CONF_LOG_ERROR, conn->conn_name,
-				 "%s: no key, so no peer can be authenticated",
-				 err);
-	}
+	for (size_t i = 0; keys && i < conf->conf_nconns; i++)
+		load(keys, i, &conf->conf_conns[i]);
 	return keys;
 }
 
@@ -67,6 +88,9 @@ void keys_free(struct keys *keys)
 
 	if (!keys)
 		return;
+	for (size_t i = 0; i < keys->keys_count; i++)
+		EVP_PKEY_free(keys->keys_private[i]);
+	free(keys->keys_private);
 	size = keys->keys_size;
 	OPENSSL_cleanse(keys, size);
 	munmap(keys, size);
@@ -92,4 +116,28 @@ int keys_psk_auth(const struct keys *keys, size_t index, u16 prf,
 	     crypto_prf(prf, &key, &data, 1, auth);
 	OPENSSL_cleanse(padded, sizeof(padded));
 	return ok ? (int)n : -EIO;
+}
+
+int keys_sign(const struct keys *keys, size_t index, enum sign_scheme scheme,
+	      u8 allowed, const u8 *octets, size_t len, u8 *auth)
+{
+	EVP_PKEY *key = keys->keys_private[index];
+	size_t n;
+
+	if (!key)
+		return -ENOKEY;
+	if (!sign_fits(scheme, key, allowed))
+		return -EPERM;
+	n = sign_make(scheme, key, octets, len, auth);
+	return n ? (int)n : -EIO;
+}
+
+size_t keys_public(const struct keys *keys, size_t index, u8 **der)
+{
+	EVP_PKEY *key = keys->keys_private[index];
+	int n;
+
+	*der = NULL;
+	n = key ? i2d_PUBKEY(key, der) : 0;
+	return n > 0 ? (size_t)n : 0;
 }

@@ -7,6 +7,7 @@
 #define CYGNETD_KEYS_H
 
 #include "conf.h"
+#include "sign.h"
 
 struct keys;
 
@@ -28,7 +29,7 @@ void keys_free(struct keys *keys);
  * @keys: all keys
  * @index: the connection's place in the configuration
  * @prf: transform id of the PRF
- * @octets: the signed octets
+ * @octets: what it covers
  * @len: how many
  * @auth: room for IPC_AUTH_MAX bytes
  *
@@ -37,5 +38,24 @@ void keys_free(struct keys *keys);
  */
 int keys_psk_auth(const struct keys *keys, size_t index, u16 prf,
 		  const u8 *octets, size_t len, u8 *auth);
+
+/**
+ * keys_sign() - the same by signature
+ * @keys: all keys
+ * @index: the connection's place in the configuration
+ * @scheme: how
+ * @allowed: bits of enum conf_signature
+ * @octets: what it covers
+ * @len: how many
+ * @auth: room for IPC_AUTH_MAX bytes
+ *
+ * Return: the length of the signature, or a negative errno: -ENOKEY if the
+ * connection has no key, -EPERM if the key cannot or may not do that.
+ */
+int keys_sign(const struct keys *keys, size_t index, enum sign_scheme scheme,
+	      u8 allowed, const u8 *octets, size_t len, u8 *auth);
+
+/* The public half in DER, to be freed by OPENSSL_free(); 0 without a key. */
+size_t keys_public(const struct keys *keys, size_t index, u8 **der);
 
 #endif

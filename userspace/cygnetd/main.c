@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cred.h"
 #include "engine.h"
 #include "log.h"
 #include "supervisor.h"
@@ -91,13 +92,16 @@ static int read_args(int argc, char **argv)
 	return STATUS_USAGE;
 }
 
-static struct conf *read_config(void)
+/* A file that is missing harms its connection; a wrong word all of them. */
+static struct conf *read_config(bool *sound_files)
 {
 	struct conf_log log = { 0 };
 	struct conf *conf = conf_read(args.arg_config, &log);
+	bool sound = conf && !cred_check(conf, &log);
 
 	conf_log_print(stderr, args.arg_config, &log);
 	conf_log_free(&log);
+	*sound_files = sound;
 	return conf;
 }
 
@@ -128,6 +132,7 @@ int main(int argc, char **argv)
 {
 	struct conf *conf;
 	int status;
+	bool sound;
 
 	if (argc == 1 && !strcmp(argv[0], ENGINE_NAME))
 		return engine_main();
@@ -135,10 +140,13 @@ int main(int argc, char **argv)
 	status = read_args(argc, argv);
 	if (status >= 0)
 		return status;
-	conf = read_config();
+	conf = read_config(&sound);
 	if (!conf)
 		return STATUS_CONFIG;
-	status = args.arg_check ? STATUS_OK : run(conf);
+	if (args.arg_check)
+		status = sound ? STATUS_OK : STATUS_CONFIG;
+	else
+		status = run(conf);
 	conf_free(conf);
 	return status;
 }

@@ -186,6 +186,28 @@ static const char *parse_auth(struct message *msg, const u8 *p, size_t len)
 	return NULL;
 }
 
+static const char *parse_cert(struct message *msg, const u8 *p, size_t len)
+{
+	if (len < 2)
+		return "CERT payload cut off";
+	if (msg->msg_n_certs == MSG_CERTS_MAX)
+		return "too many certificates";
+	msg->msg_certs[msg->msg_n_certs++] =
+		(struct msg_cert){ p[0], { p + 1, len - 1 } };
+	return NULL;
+}
+
+/* A wish; what there is no room for is not kept. */
+static const char *parse_certreq(struct message *msg, const u8 *p, size_t len)
+{
+	if (len < 1)
+		return "CERTREQ payload cut off";
+	if (msg->msg_n_certreqs < MSG_CERTREQS_MAX)
+		msg->msg_certreqs[msg->msg_n_certreqs++] =
+			(struct msg_cert){ p[0], { p + 1, len - 1 } };
+	return NULL;
+}
+
 static const char *parse_notify(struct message *msg, const u8 *p, size_t len)
 {
 	struct msg_notify_payload *mn;
@@ -284,6 +306,10 @@ static const char *parse_body(struct message *msg, u8 type, const u8 *p,
 		return parse_id(&msg->msg_id_i, p, len);
 	case PAYLOAD_ID_R:
 		return parse_id(&msg->msg_id_r, p, len);
+	case PAYLOAD_CERT:
+		return parse_cert(msg, p, len);
+	case PAYLOAD_CERTREQ:
+		return parse_certreq(msg, p, len);
 	case PAYLOAD_AUTH:
 		return parse_auth(msg, p, len);
 	case PAYLOAD_NONCE:
@@ -354,6 +380,8 @@ static const char *begin(struct message *msg, const u8 *buf, size_t len)
 	msg->msg_n_transforms = 0;
 	msg->msg_n_notifies = 0;
 	msg->msg_n_deletes = 0;
+	msg->msg_n_certs = 0;
+	msg->msg_n_certreqs = 0;
 	msg->msg_ke_group = KE_NONE;
 	msg->msg_ke = (struct msg_blob){ NULL, 0 };
 	msg->msg_nonce = (struct msg_blob){ NULL, 0 };
@@ -497,6 +525,7 @@ static const struct {
 	NAME(ESP_TFC_PADDING_NOT_SUPPORTED),
 	NAME(NON_FIRST_FRAGMENTS_ALSO),
 	NAME(FRAGMENTATION_SUPPORTED),
+	NAME(SIGNATURE_HASH_ALGORITHMS),
 #undef NAME
 };
 

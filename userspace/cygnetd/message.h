@@ -18,6 +18,8 @@
 #define MSG_PAYLOADS_MAX	96
 #define MSG_NOTIFIES_MAX	64
 #define MSG_DELETES_MAX		8
+#define MSG_CERTS_MAX		10	/* its own and those above it */
+#define MSG_CERTREQS_MAX	4	/* kept */
 #define MSG_PROPOSALS_MAX	32
 #define MSG_TRANSFORMS_MAX	512	/* of all proposals together */
 #define MSG_TS_MAX		64	/* kept of each payload */
@@ -100,9 +102,14 @@ enum msg_notify {
 	N_ESP_TFC_PADDING_NOT_SUPPORTED = 16394,
 	N_NON_FIRST_FRAGMENTS_ALSO = 16395,
 	N_FRAGMENTATION_SUPPORTED = 16430,
+	N_SIGNATURE_HASH_ALGORITHMS = 16431,
 };
 
 #define AUTH_METHOD_PSK		2
+
+/* Encodings of certificates (RFC 7296 section 3.6, RFC 7670). */
+#define CERT_X509		4
+#define CERT_RAW_KEY		15
 
 struct msg_header {
 	u8 hdr_spi_i[MSG_SPI_LEN];
@@ -143,6 +150,11 @@ struct msg_delete {
 	const u8 *md_spis;
 };
 
+struct msg_cert {
+	u8 mc_encoding;
+	struct msg_blob mc_data;
+};
+
 struct msg_id {
 	struct conf_id mi_id;
 	struct msg_blob mi_body;	/* what AUTH covers */
@@ -170,6 +182,10 @@ struct message {
 	struct msg_blob msg_nonce;
 	struct msg_id msg_id_i;
 	struct msg_id msg_id_r;
+	u8 msg_n_certs;
+	struct msg_cert msg_certs[MSG_CERTS_MAX];
+	u8 msg_n_certreqs;
+	struct msg_cert msg_certreqs[MSG_CERTREQS_MAX];
 	u8 msg_auth_method;
 	struct msg_blob msg_auth;
 	struct msg_ts msg_ts_i;

@@ -7,7 +7,9 @@
 #include <errno.h>
 
 #include "backend.h"
+#include "crypto.h"
 #include "police.h"
+#include "wire.h"
 
 #define SPI_MIN 256	/* RFC 4303 section 2.1 */
 
@@ -22,17 +24,84 @@ static bool proposals_have(const struct proposal *props, size_t n, u8 type,
 	return false;
 }
 
-int police_psk(const struct conf_conn *conn, const struct ipc_psk *psk,
-	       struct ipc_reply *reply)
+static int check_side(const struct conf_conn *conn, enum ipc_type type,
+		      const struct ipc_auth *auth, struct ipc_reply *reply)
 {
-	if (psk->ip_side != IPC_LOCAL && psk->ip_side != IPC_REMOTE)
+	bool psk;
+	u8 how;
+
+	if (auth->ia_side != IPC_LOCAL && auth->ia_side != IPC_REMOTE)
 		return reply_refuse(reply, EINVAL, "no such side");
-	if (psk->ip_prf > 0xffff ||
+	how = auth->ia_side == IPC_LOCAL ? conn->conn_auth_local :
+					   conn->conn_auth_remote;
+	if (type == IPC_SIGN && auth->ia_side != IPC_LOCAL)
+		return reply_refuse(reply, EPERM, "a signature of the peer's");
+	psk = how == CONF_AUTH_PSK;
+	if (type == IPC_PSK ? !psk : psk)
+		return reply_refuse(reply, EPERM,
+				    "that side authenticates %s pre-shared key",
+				    psk ? "by" : "without");
+	return 0;
+}
+
+/* The identity that an address stands for, where none is configured. */
+static bool is_address(const struct conf_id *id, const struct ip_addr *addr)
+{
+	struct conf_id expected;
+
+	if (addr->ip_family != AF_UNSPEC) {
+		conf_id_from_addr(&expected, addr);
+		return conf_id_equal(&expected, id);
+	}
+	return (id->id_type == ID_IPV4_ADDR && id->id_len == 4) ||
+	       (id->id_type == ID_IPV6_ADDR && id->id_len == 16);
+}
+
+static bool is_identity(const struct conf_conn *conn,
+			const struct ipc_auth *auth)
+{
+	bool local = auth->ia_side == IPC_LOCAL;
+	const struct conf_id *id = local ? &conn->conn_local_id :
+					   &conn->conn_remote_id;
+
+	if (id->id_type == ID_ADDRESS)
+		return is_address(&auth->ia_id, local ? &conn->conn_local :
+							&conn->conn_remote);
+	/* Nothing that a peer wrote is parsed here. */
+	if (id->id_type == ID_DER_ASN1_DN)
+		return conf_id_equal(id, &auth->ia_id);
+	return conf_id_fits(id, &auth->ia_id);
+}
+
+static bool is_init(const u8 *message, size_t len)
+{
+	return len >= MSG_HEADER_LEN && message[17] == MSG_VERSION_2 &&
+	       message[18] == IKE_SA_INIT && !get_be32(message + 20) &&
+	       get_be32(message + 24) == len;
+}
+
+int police_auth(const struct conf_conn *conn, enum ipc_type type,
+		const struct ipc_auth *auth, struct ipc_reply *reply)
+{
+	int ret = check_side(conn, type, auth, reply);
+
+	if (ret)
+		return ret;
+	if (auth->ia_prf > 0xffff ||
 	    !proposals_have(conn->conn_ike, conn->conn_nike, TRANSFORM_PRF,
-			    psk->ip_prf))
+			    auth->ia_prf))
 		return reply_refuse(reply, EPERM,
 				    "PRF %u is in no ike proposal",
-				    psk->ip_prf);
+				    auth->ia_prf);
+	if (!is_identity(conn, auth))
+		return reply_refuse(reply, EPERM,
+				    "an identity that is not the connection's");
+	if (auth->ia_key_len != crypto_prf_len(auth->ia_prf) ||
+	    !is_init(auth->ia_octets, auth->ia_init_len) ||
+	    auth->ia_nonce_len < MSG_NONCE_MIN ||
+	    auth->ia_nonce_len > MSG_NONCE_MAX)
+		return reply_refuse(reply, EINVAL,
+				    "octets that no AUTH payload covers");
 	return 0;
 }
 

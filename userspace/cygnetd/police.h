@@ -9,9 +9,12 @@
 
 #include "ipc.h"
 
-/* The PRF is one of the connection's. */
-int police_psk(const struct conf_conn *conn, const struct ipc_psk *psk,
-	       struct ipc_reply *reply);
+/*
+ * The side is one that authenticates that way, under the connection's identity
+ * and with one of its PRFs; what it says is an IKE_SA_INIT message is one.
+ */
+int police_auth(const struct conf_conn *conn, enum ipc_type type,
+		const struct ipc_auth *auth, struct ipc_reply *reply);
 /* The address is the connection's own, where it names one. */
 int police_spi(const struct conf_conn *conn, const struct ipc_spi *spi,
 	       struct ipc_reply *reply);

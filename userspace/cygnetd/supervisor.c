@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "credsend.h"
 #include "crypto.h"
 #include "engine.h"
 #include "keeper.h"
@@ -99,7 +100,7 @@ static void kill_engine(const char *why)
 	bury_engine(status);
 }
 
-static bool send_engine(struct ipc_msg *msg, const int *fds, int n_fds)
+static bool send_engine(const struct ipc_msg *msg, const int *fds, int n_fds)
 {
 	if (su.su_fd < 0)
 		return false;
@@ -137,6 +138,11 @@ static bool send_conf(void)
 	return true;
 }
 
+static bool send_cred(void *arg, const struct ipc_msg *msg)
+{
+	return send_engine(msg, NULL, 0);
+}
+
 static bool introduce_world(void)
 {
 	struct ipc_msg sockets = { .im_type = IPC_SOCKETS,
@@ -149,7 +155,8 @@ static bool introduce_world(void)
 	struct backend *be = su.su_keeper.kp_backend;
 
 	if (!send_engine(&sockets, su.su_sockets.so_fds,
-			 su.su_sockets.so_info.io_n) || !send_conf())
+			 su.su_sockets.so_info.io_n) ||
+	    !credsend(su.su_conf, su.su_keys, send_cred, NULL) || !send_conf())
 		return false;
 	keeper_uninit(&su.su_keeper);
 	be->be_ops->bo_adopt(be, su.su_conf, on_event, NULL);
