@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
+from ike import world as stage
 from ike.daemons import CommandFailed, until
-from ike.test_tunnel import Flood, one_child
+from ike.test_tunnel import Flood, installed, one_child
 from ike.vici import Vici, ViciError
 
 
@@ -185,8 +186,8 @@ MANY = {"local_ts": ["10.2.0.1/32[icmp]"] + ["10.2.0.1/32[tcp/%d]" % n for n in 
 def start_long(pair, ours, theirs, proposals=None, **kwargs):
     """Identities and selectors so long that IKE_AUTH does not fit into small packets."""
     pair.ids = [".".join([side * 60] * 4) for side in "lr"]
-    rows = ["protect = 10.1.0.1 <-> 10.2.0.1 tcp %d" % n for n in PORTS]
-    pair.start_us(protect="10.1.0.1 <-> 10.2.0.1 icmp", more="\n".join(rows + [ours]), **kwargs)
+    remote = ["10.2.0.1 icmp"] + ["10.2.0.1 tcp %d" % n for n in PORTS]
+    pair.start_us(protect="10.1.0.1 <-> " + ", ".join(remote), more=ours, **kwargs)
     more = {"proposals": proposals} if proposals else {}
     pair.start_them(more=theirs, child=MANY, fragmentation="yes", **more)
 
@@ -212,3 +213,32 @@ def test_fragments_shrink(pair):
     assert "parsed IKE_AUTH request 1 [ EF(2/2) ]" in pair.them.log()
     pair.world.undrop()
     pair.pings()
+
+
+def test_two_children(pair, initiator):
+    """A protect line each, of which strongSwan has two children; one IKE SA carries both."""
+    pair.start_us(protect="10.1.0.1 <-> 10.2.0.1 icmp",
+                  more="protect = 10.1.0.1 <-> 10.2.0.1 tcp 1001")
+    pair.start_them(child={"local_ts": ["10.2.0.1/32[icmp]"], "remote_ts": ["10.1.0.1/32[icmp]"]})
+    kids = {"net": {"local_ts": ["10.2.0.1/32[icmp]"], "remote_ts": ["10.1.0.1/32[icmp]"]},
+            "web": {"local_ts": ["10.2.0.1/32[tcp/1001]"], "remote_ts": ["10.1.0.1/32[tcp]"]}}
+    for kid in kids.values():
+        kid.update({"esp_proposals": ["aes256gcm16"], "rekey_time": "0"})
+    pair.them.load({"addr": stage.RIGHT, "id": "right.test"},
+                   {"addr": stage.LEFT, "id": "left.test"}, children=kids)
+    if initiator == "us":
+        pair.us.command("up", "net")
+    else:
+        pair.them.initiate()
+        pair.them.initiate(child="web")
+    assert until(lambda: len(pair.them.children()) == 2)
+    assert until(lambda: len(installed(pair)) == 2)
+    assert len(pair.them.vici.sas()) == 1
+    assert {int(c["spi-in"], 16) for c in installed(pair)} == \
+        {int(c["spi-out"], 16) for c in pair.them.children()}
+    rekey_ike(pair, "us")
+    pair.us.command("rekey", "net")
+    assert until(lambda: len(pair.them.children()) == 2 and len(installed(pair)) == 2)
+    # One of them goes, and only that.
+    pair.them.vici.call("terminate", {"child": "web"})
+    assert until(lambda: len(installed(pair)) == 1 or pair.us.count("add", 2) >= 5)

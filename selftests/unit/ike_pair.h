@@ -22,7 +22,7 @@
 
 #pragma GCC diagnostic ignored "-Wunused-function"
 
-#define PAIR_SAS_MAX	64
+#define PAIR_SAS_MAX	256
 #define PAIR_LOG_MAX	1000000
 
 /* One SA in the fake kernel. */

@@ -526,9 +526,9 @@ static void test_too_many_children(void **state)
 	}
 	exchange_queue(sa, EX_CHILD_NEW);
 	ike_sa_next(sa);
-	expect_deliver(pair, "a->b 17 CREATE_CHILD_SA: NONCE SA TSi TSr");
+	expect_deliver(pair, "a->b 65 CREATE_CHILD_SA: NONCE SA TSi TSr");
 	expect_deliver(pair,
-		       "b->a 17 CREATE_CHILD_SA reply: N(NO_ADDITIONAL_SAS)");
+		       "b->a 65 CREATE_CHILD_SA reply: N(NO_ADDITIONAL_SAS)");
 	assert_true(pair_carries(pair));
 	pair_free(pair);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Messages in fragments (RFC 7383): sixteen pairs of selectors make IKE_AUTH
- * and CREATE_CHILD_SA long enough.
+ * Messages in fragments (RFC 7383): sixteen networks make IKE_AUTH and
+ * CREATE_CHILD_SA long enough.
  */
 #include "ike_pair.h"
 
@@ -18,11 +18,10 @@ static const char *long_conf(char *buf, size_t size, const char *remote, int a,
 	snprintf(buf, size, "connection net {\n remote = %s\n psk = /psk\n"
 		 " rekey = off\n liveness = off\n esp = aes256gcm\n%s\n",
 		 remote, more);
-	for (i = 1; i <= 16; i++)
-		tap_add(buf, size,
-			" protect = 10.%d.%d.0/24 <-> 10.%d.%d.0/24\n", a, i,
-			b, i);
-	tap_add(buf, size, "}\n");
+	tap_add(buf, size, " protect = ");
+	for (i = 0; i < 16; i++)
+		tap_add(buf, size, "%sfd0%d:%d::/64", i ? ", " : "", a, i);
+	tap_add(buf, size, " <-> fd0%d::/16\n}\n", b);
 	return buf;
 }
 

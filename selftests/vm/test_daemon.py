@@ -70,9 +70,12 @@ class Flood(threading.Thread):
 class Gateways:
     """cygnetd on both, not yet connected."""
 
-    def __init__(self, road, lan=4, outer=4, more="", start=""):
+    def __init__(self, road, lan=4, outer=4, more="", start="", also=None):
         self.road = road
-        ends = ((road.gwb, GWA, LAN_B, LAN_A, more), (road.gwa, GWB, LAN_A, LAN_B, more + start))
+        child = "\nprotect = %s <-> %s\n" % (LAN_B[also], LAN_A[also]) if also else ""
+        back = "\nprotect = %s <-> %s\n" % (LAN_A[also], LAN_B[also]) if also else ""
+        ends = ((road.gwb, GWA, LAN_B, LAN_A, more + child),
+                (road.gwa, GWB, LAN_A, LAN_B, more + start + back))
         self.before = [self.state(ns) for ns in (road.gwa, road.gwb)]
         self.gwb, self.gwa = self.daemons = [
             Daemon(ns, CONNECTION % (remote[outer], near[lan], far[lan], lines), level="debug")
@@ -176,6 +179,34 @@ def test_rekey_by_bytes(road):
                   60)
             flood.more()
         pair.one_pair()
+
+
+def test_two_children(road):
+    """A protect line each: both carry, and a rekey of both loses nothing."""
+    road.needs_protection()
+    with Gateways(road, also=6) as pair:
+        pair.gwa.cygnet("up", "office")
+        road.ping(4)
+        road.ping(6)
+        before = pair.spis(pair.gwa)
+        assert len(before) == 2
+        with Flood(road) as four, Flood(road, family=6) as six:
+            pair.gwa.cygnet("rekey", "office")
+            until(lambda: len(pair.spis(pair.gwa)) == 2 and not before & pair.spis(pair.gwa),
+                  "two new pairs", 60)
+            four.more()
+            six.more()
+        assert road.try_ping(6, reverse=True)
+
+
+def test_two_children_trap(road):
+    """Each is asked for by its own first packet."""
+    with Gateways(road, also=6, start="start = trap") as pair:
+        until(lambda: pair.gwa.status()["state"] == "trap", "the trap", 60)
+        assert road.try_ping(6, count=20, seconds=10) >= 10
+        assert len(pair.spis(pair.gwa)) == 1
+        assert road.try_ping(4, count=20, seconds=10) >= 10
+        assert len(pair.spis(pair.gwa)) == 2
 
 
 def test_trap(road):

@@ -29,6 +29,7 @@ struct child {
 	u32 child_number;
 	enum child_state child_state;
 	bool child_initiator;		/* we began the exchange that made it */
+	u8 child_group;			/* which of the configuration's children */
 	u8 child_offer;			/* number of the proposal chosen */
 	struct proposal child_proposal;	/* one transform of each type */
 	u32 child_spi_in, child_spi_out;	/* network byte order */

@@ -209,6 +209,62 @@ struct child *conn_child(const struct conn *conn)
 	return NULL;
 }
 
+struct child *conn_child_of(const struct conn *conn, u8 group)
+{
+	struct child *child;
+	struct ike_sa *sa;
+
+	for (sa = conn->cn_sas; sa; sa = sa->sa_next_conn)
+		for (child = sa->sa_children; child; child = child->child_next)
+			if (child_alive(child) && child->child_group == group)
+				return child;
+	return NULL;
+}
+
+static u32 all_groups(const struct conn *conn)
+{
+	return (1u << conn->cn_conf.conn_nchildren) - 1;
+}
+
+/* The children that are wanted and not there. */
+static u32 missing(const struct conn *conn)
+{
+	u32 groups = conn->cn_groups;
+	u8 group;
+
+	for (group = 0; group < conn->cn_conf.conn_nchildren; group++)
+		if (conn_child_of(conn, group))
+			groups &= ~(1u << group);
+	return groups;
+}
+
+/* The first child that this packet may go through. */
+static u8 group_of(const struct conn *conn, const struct ts_pair *packet)
+{
+	const struct conf_conn *conf = &conn->cn_conf;
+	unsigned int i;
+
+	for (i = 0; i < conf->conn_npairs; i++)
+		if (ts_pair_covers(&conf->conn_pairs[i], packet))
+			return conf->conn_pair_child[i];
+	return 0;
+}
+
+static bool is_carried(const struct conn *conn, const struct ts_pair *packet)
+{
+	const struct child *child;
+	const struct ike_sa *sa;
+	unsigned int i;
+
+	for (sa = conn->cn_sas; sa; sa = sa->sa_next_conn)
+		for (child = sa->sa_children; child; child = child->child_next)
+			for (i = 0; i < child->child_n_ts; i++)
+				if (child_alive(child) &&
+				    ts_pair_covers(&child->child_ts[i], packet))
+					return true;
+	return false;
+}
+
 /* Whatever else the two ends have in common is of one peer. */
 static bool same_ends(const struct conn *conn, const struct ike_sa *sa)
 {
@@ -252,6 +308,35 @@ static void ask(struct conn *conn, enum conn_wait wait, enum ipc_type type)
 	waiter_ask(conn->cn_core, &conn->cn_waiter, &msg);
 }
 
+/* The packet goes with the child that it may go through. */
+static void give_packet(struct conn *conn, struct exchange *ex)
+{
+	if (!conn->cn_has_packet ||
+	    group_of(conn, &conn->cn_packet) != ex->ex_group)
+		return;
+	ex->ex_packet = conn->cn_packet;
+	ex->ex_has_packet = true;
+	conn->cn_has_packet = false;
+}
+
+/* Which child comes with IKE_AUTH. */
+static u8 first_group(const struct conn *conn, const struct ike_sa *replaces)
+{
+	const struct child *child = replaces ? replaces->sa_children : NULL;
+	u32 groups = missing(conn);
+	u8 group = 0;
+
+	while (child && !child_alive(child))
+		child = child->child_next;
+	if (child)
+		return child->child_group;
+	if (conn->cn_has_packet)
+		return group_of(conn, &conn->cn_packet);
+	while (groups && !(groups & 1u << group))
+		group++;
+	return group;
+}
+
 static void initiate(struct conn *conn, const struct ipc_reply *reply,
 		     struct ike_sa *replaces)
 {
@@ -273,9 +358,8 @@ static void initiate(struct conn *conn, const struct ipc_reply *reply,
 		return;
 	}
 	sa->sa_replaces = replaces;
-	ex->ex_packet = conn->cn_packet;
-	ex->ex_has_packet = conn->cn_has_packet;
-	conn->cn_has_packet = false;
+	ex->ex_group = first_group(conn, replaces);
+	give_packet(conn, ex);
 	ike_sa_assign(sa, conn);
 	ike_sa_next(sa);
 }
@@ -372,26 +456,28 @@ static struct ike_sa *usable(const struct conn *conn)
 	return NULL;
 }
 
-static bool negotiates_child(const struct ike_sa *sa)
-{
-	return sa->sa_state != IKE_ESTABLISHED ||
-		exchange_pending(sa, EX_AUTH, NULL) ||
-		exchange_pending(sa, EX_CHILD_NEW, NULL) ||
-		exchange_pending(sa, EX_CHILD_REKEY, NULL);
-}
-
-static void new_child(struct conn *conn, struct ike_sa *sa)
+static void make_child(struct conn *conn, struct ike_sa *sa, u8 group)
 {
 	struct exchange *ex;
 
-	if (negotiates_child(sa))
+	if (exchange_makes(sa, group))
 		return;
 	ex = exchange_queue(sa, EX_CHILD_NEW);
-	if (ex) {
-		ex->ex_packet = conn->cn_packet;
-		ex->ex_has_packet = conn->cn_has_packet;
-		conn->cn_has_packet = false;
-	}
+	if (!ex)
+		return;
+	ex->ex_group = group;
+	give_packet(conn, ex);
+}
+
+static void make_children(struct conn *conn, struct ike_sa *sa, u32 groups)
+{
+	u8 group;
+
+	if (sa->sa_state != IKE_ESTABLISHED)
+		return;		/* it will be seen to when the first is up */
+	for (group = 0; group < conn->cn_conf.conn_nchildren; group++)
+		if (groups & 1u << group)
+			make_child(conn, sa, group);
 	ike_sa_next(sa);
 }
 
@@ -403,7 +489,9 @@ void conn_start(struct conn *conn)
 	    !conn->cn_core->core_ready)
 		return;
 	timer_unset(&conn->cn_core->core_timers, &conn->cn_timer);
-	if (conn_child(conn) && sa) {
+	if (!conn->cn_groups)
+		conn->cn_groups = all_groups(conn);
+	if (!missing(conn) && sa) {
 		finish(conn, COMMAND_UP, NULL);
 		return;
 	}
@@ -411,7 +499,7 @@ void conn_start(struct conn *conn)
 	if (!conn->cn_is_set_up)
 		ask(conn, CONN_SETUP, IPC_CONN_UP);
 	else if (sa)
-		new_child(conn, sa);
+		make_children(conn, sa, missing(conn));
 	else if (conn->cn_conf.conn_remote.ip_family == AF_UNSPEC)
 		finish(conn, COMMAND_UP, NULL);	/* waits for its peers */
 	else
@@ -463,10 +551,39 @@ void conn_failed(struct conn *conn, const char *format, ...)
 	if (has_command(conn, COMMAND_UP))
 		conn->cn_kept = conn->cn_conf.conn_start == CONF_START_START;
 	finish(conn, COMMAND_UP, conn->cn_error);
-	if (persists(conn))
+	if (persists(conn)) {
 		retry_later(conn);
-	else
+	} else {
 		conn->cn_wanted = false;
+		conn->cn_groups = 0;
+	}
+}
+
+void conn_takes_single(const struct exchange *ex)
+{
+	struct conn *conn = ex->ex_sa->sa_conn;
+
+	conn->cn_single = true;
+	conn->cn_packet = ex->ex_packet;
+	conn->cn_has_packet = ex->ex_has_packet;
+}
+
+void conn_no_child(struct conn *conn, struct ike_sa *sa, u8 group,
+		   const char *why)
+{
+	char text[TS_PAIR_STRLEN];
+	size_t count;
+
+	if (conn->cn_conf.conn_nchildren > 1)
+		conn_failed(conn, "%.80s: %s",
+			    ts_pair_print(conf_child_pairs(&conn->cn_conf,
+							   group, &count),
+					  text), why);
+	else
+		conn_failed(conn, "%s", why);
+	/* It has brought what it can. */
+	if (sa->sa_replaces && sa->sa_children)
+		ike_sa_delete(sa->sa_replaces);
 }
 
 static void down_step(struct conn *conn)
@@ -482,7 +599,10 @@ static void on_timer(void *arg)
 	struct conn *conn = arg;
 
 	if (!conn->cn_downing) {
-		conn->cn_wanted |= conn->cn_kept || conn->cn_n_adopted;
+		if (conn->cn_kept || conn->cn_n_adopted) {
+			conn->cn_wanted = true;
+			conn->cn_groups = all_groups(conn);
+		}
 		conn_start(conn);
 		return;
 	}
@@ -571,18 +691,56 @@ static void on_adopted_timer(void *arg)
 	conn->cn_n_adopted = 0;
 }
 
+static bool has_group(const struct ike_sa *sa, u8 group)
+{
+	const struct child *child;
+
+	for (child = sa->sa_children; child; child = child->child_next)
+		if (child_alive(child) && child->child_group == group)
+			return true;
+	return false;
+}
+
+/* What the SA that goes has and the new one has not yet. */
+static u32 still_to_come(const struct ike_sa *sa)
+{
+	const struct child *child;
+	u32 groups = 0;
+
+	for (child = sa->sa_replaces->sa_children; child;
+	     child = child->child_next)
+		if (child_alive(child) && !has_group(sa, child->child_group))
+			groups |= 1u << child->child_group;
+	return groups;
+}
+
 /* The SAs that the new child stands in for: a daemon's before us, or older. */
 static void drop_replaced(struct conn *conn, struct ike_sa *sa)
 {
-	if (conn->cn_n_adopted && !conn->cn_adopted_timer.timer_is_set) {
+	if (conn->cn_n_adopted && !missing(conn) &&
+	    !conn->cn_adopted_timer.timer_is_set) {
 		drop_adopted(conn, IPC_DIR_OUT);
 		timer_set(&conn->cn_core->core_timers, &conn->cn_adopted_timer,
 			  core_now(conn->cn_core) + CHILD_LINGER_MS);
 	}
-	if (sa->sa_replaces) {
-		ike_sa_delete(sa->sa_replaces);
-		sa->sa_replaces = NULL;
+	if (!sa->sa_replaces)
+		return;
+	if (still_to_come(sa)) {
+		make_children(conn, sa, still_to_come(sa));
+		return;
 	}
+	ike_sa_delete(sa->sa_replaces);
+	sa->sa_replaces = NULL;
+}
+
+/* Whoever began the IKE SA makes the other children, or we, if that is late. */
+static void go_on(struct conn *conn, const struct ike_sa *sa)
+{
+	if (sa->sa_initiator)
+		conn_start(conn);
+	else
+		timer_set(&conn->cn_core->core_timers, &conn->cn_timer,
+			  core_now(conn->cn_core) + CONN_FILL_MS);
 }
 
 static void tell_protected(struct conn *conn, const struct child *child)
@@ -604,15 +762,22 @@ void conn_child_up(struct conn *conn, struct child *child)
 		timer_unset(&conn->cn_core->core_timers, &conn->cn_timer);
 	tell_protected(conn, child);
 	drop_replaced(conn, child->child_sa);
-	finish(conn, COMMAND_UP, NULL);
+	if (conn->cn_wanted && !conn->cn_downing && missing(conn))
+		go_on(conn, child->child_sa);
+	else
+		finish(conn, COMMAND_UP, NULL);
 }
 
 void conn_child_gone(struct conn *conn)
 {
 	finish_rekeys(conn);
-	if (conn_child(conn) || !conn->cn_core->core_ready)
+	if (!conn->cn_core->core_ready)
 		return;
-	conn_log(conn, CORE_NOTICE, "no child SA is left");
+	conn->cn_groups = conn->cn_kept ? all_groups(conn) : 0;
+	if (!conn_child(conn))
+		conn_log(conn, CORE_NOTICE, "no child SA is left");
+	else if (!missing(conn))
+		return;
 	if (persists(conn))
 		retry_later(conn);
 }
@@ -634,26 +799,49 @@ void conn_ready(struct conn *conn)
 	conn->cn_kept = start;
 	if (start || conn->cn_n_adopted) {
 		conn->cn_wanted = true;
+		conn->cn_groups = all_groups(conn);
 		conn_start(conn);
 	} else if (conn->cn_conf.conn_start == CONF_START_TRAP) {
 		ask(conn, CONN_SETUP, IPC_CONN_UP);
 	}
 }
 
+/* The child that there is does not carry the packet: one more is asked for. */
+static bool beside_narrow(struct conn *conn)
+{
+	struct ike_sa *sa = usable(conn);
+	u8 group;
+
+	if (!conn->cn_has_packet || !sa || sa->sa_state != IKE_ESTABLISHED)
+		return false;
+	group = group_of(conn, &conn->cn_packet);
+	if (!conn_child_of(conn, group))
+		return false;
+	make_child(conn, sa, group);
+	ike_sa_next(sa);
+	return true;
+}
+
 void conn_acquire(struct conn *conn, const struct ipc_event *event)
 {
 	bool waits = conn->cn_conf.conn_start == CONF_START_WAIT;
 
-	if (conn_child(conn) || conn->cn_is_down || (waits && !conn->cn_kept))
+	if (conn->cn_is_down || (waits && !conn->cn_kept))
+		return;
+	if (!event->ie_n_ts && conn_child(conn))
+		return;
+	if (event->ie_n_ts && is_carried(conn, &event->ie_ts[0]))
 		return;
 	if (event->ie_n_ts) {
 		conn->cn_packet = event->ie_ts[0];
 		conn->cn_has_packet = true;
+		conn->cn_groups |= 1u << group_of(conn, &conn->cn_packet);
 	}
 	if (conn->cn_timer.timer_is_set && conn->cn_tries)
 		return;		/* it will be tried again soon enough */
 	conn->cn_wanted = true;
-	conn_start(conn);
+	if (!beside_narrow(conn))
+		conn_start(conn);
 }
 
 void conn_expire(struct conn *conn, const struct ipc_event *event)
@@ -739,6 +927,7 @@ static void conn_up(struct conn *conn)
 	conn->cn_is_down = false;
 	conn->cn_wanted = true;
 	conn->cn_kept = true;
+	conn->cn_groups = all_groups(conn);
 	conn->cn_tries = 0;
 	conn_start(conn);
 }

@@ -11,7 +11,8 @@
 #define CONN_RETRY_FIRST_MS	1000
 #define CONN_RETRY_LONGEST_MS	60000
 #define CONN_DOWN_MS		2000	/* for peers to confirm our deletes */
-#define CONN_ADOPTED_MAX	8
+#define CONN_FILL_MS		2000	/* for the peer to make the other children */
+#define CONN_ADOPTED_MAX	32
 
 enum conn_wait {
 	CONN_IDLE,
@@ -36,9 +37,11 @@ struct conn {
 	enum conn_wait cn_wait;
 	bool cn_is_set_up;		/* device and all are there */
 	bool cn_wanted;			/* is to come up now */
+	u32 cn_groups;			/* the children that are, a bit each */
 	bool cn_kept;			/* and again whenever it is not */
 	bool cn_is_down;		/* by command: no answer to peers either */
 	bool cn_downing;		/* such a command is under way */
+	bool cn_single;			/* the peer takes single pairs only */
 	bool cn_has_packet;
 	struct ts_pair cn_packet;	/* of the last ACQUIRE */
 	char cn_device[16];
@@ -85,8 +88,9 @@ void conn_adopt(struct conn *conn, const struct ipc_event *event);
 void conn_start(struct conn *conn);
 /* A new IKE SA beside the one that is to be replaced. */
 void conn_replace(struct conn *conn, struct ike_sa *old);
-/* A child that carries traffic, or none. */
+/* A child that carries traffic, or none; of that number in the configuration. */
 struct child *conn_child(const struct conn *conn);
+struct child *conn_child_of(const struct conn *conn, u8 group);
 /*
  * We hold something else between these identities, by whatever connection, or
  * perhaps: no INITIAL_CONTACT.
@@ -103,6 +107,11 @@ void conn_child_gone(struct conn *conn);
 /* A rekey has come to its end; error NULL if it went well. */
 void conn_rekeyed(struct conn *conn, const char *error);
 void conn_ike_rekeyed(struct conn *conn, const char *error);
+/* SINGLE_PAIR_REQUIRED: each packet's selectors are asked for by themselves. */
+void conn_takes_single(const struct exchange *ex);
+/* One more child was refused; the others stay. */
+void conn_no_child(struct conn *conn, struct ike_sa *sa, u8 group,
+		   const char *why);
 /* An attempt ended without a child: tell and try again where that is due. */
 __printf(2, 3)
 void conn_failed(struct conn *conn, const char *format, ...);

@@ -33,7 +33,7 @@ static void give_up(struct exchange *ex, const char *why)
 	if (rekey)
 		conn_rekeyed(sa->sa_conn, why);
 	else
-		conn_failed(sa->sa_conn, "%s", why);
+		conn_no_child(sa->sa_conn, sa, ex->ex_group, why);
 }
 
 void child_start(struct exchange *ex, const struct message *msg)
@@ -45,6 +45,8 @@ void child_start(struct exchange *ex, const struct message *msg)
 		conn_rekeyed(ex->ex_sa->sa_conn, NULL);
 		return;
 	}
+	if (ex->ex_old)
+		ex->ex_group = ex->ex_old->child_group;
 	ex->ex_child = child_new(ex->ex_sa, true);
 	if (!ex->ex_child || !nonce_make(&ex->ex_ni))
 		give_up(ex, "out of memory");
@@ -147,6 +149,8 @@ void child_refused(struct exchange *ex, const struct message *msg)
 		give_up(ex, "the answer makes no sense");
 		return;
 	}
+	if (mn->mn_type == N_SINGLE_PAIR_REQUIRED)
+		conn_takes_single(ex);
 	if (mn->mn_type == N_NO_PROPOSAL_CHOSEN)
 		explain_offer(ex->ex_sa, conf->conn_esp, conf->conn_nesp);
 	snprintf(text, sizeof(text), "the peer refused: %s",

@@ -270,6 +270,7 @@ void init_keyed(struct exchange *ex, const struct message *msg)
 		ike_sa_fail(sa, "out of memory");
 		return;
 	}
+	next->ex_group = ex->ex_group;
 	next->ex_packet = ex->ex_packet;
 	next->ex_has_packet = ex->ex_has_packet;
 	exchange_end(ex);

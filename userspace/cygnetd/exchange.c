@@ -124,6 +124,24 @@ bool exchange_pending(const struct ike_sa *sa, enum ex_purpose purpose,
 	return false;
 }
 
+static bool makes(const struct exchange *ex, u8 group)
+{
+	return (ex->ex_purpose == EX_CHILD_NEW || ex->ex_purpose == EX_AUTH ||
+		ex->ex_purpose == EX_INIT) && ex->ex_group == group;
+}
+
+bool exchange_makes(const struct ike_sa *sa, u8 group)
+{
+	const struct exchange *ex;
+
+	if (sa->sa_ours && makes(sa->sa_ours, group))
+		return true;
+	for (ex = sa->sa_queue; ex; ex = ex->ex_next)
+		if (makes(ex, group))
+			return true;
+	return false;
+}
+
 static void forget(struct exchange *ex, const struct child *child)
 {
 	if (ex->ex_child == child)

@@ -71,6 +71,8 @@ struct exchange {
 	struct child *ex_child;		/* the one to be made or deleted */
 	struct child *ex_old;		/* the one that it replaces */
 	struct child *ex_rival;		/* the peer's replacement of ex_old */
+	u8 ex_group;			/* which of the configuration's children */
+	bool ex_more;			/* others would have been possible too */
 	u16 ex_refusal;			/* why there is no child: a notify */
 	u32 ex_dirs;			/* of the child to be installed now */
 	struct ike_sa *ex_new;		/* to be made; ours until it is up */
@@ -110,6 +112,8 @@ struct exchange *exchange_queue(struct ike_sa *sa, enum ex_purpose purpose);
 /* One of that kind about this child is queued or under way. */
 bool exchange_pending(const struct ike_sa *sa, enum ex_purpose purpose,
 		      const struct child *child);
+/* The configuration's child of that number is being made. */
+bool exchange_makes(const struct ike_sa *sa, u8 group);
 struct exchange *exchange_new(struct ike_sa *sa, enum ex_role role,
 			      enum ex_purpose purpose);
 /* The one place where ex_state changes. */

@@ -14,7 +14,7 @@
 #define IKE_HALF_OPEN_MS	30000	/* for a peer to authenticate */
 #define IKE_LINGER_MS		10000	/* answering retransmits only */
 #define IKE_OVERDUE_MS		10000	/* for the peer's delete of the old SA */
-#define IKE_CHILDREN_MAX	16
+#define IKE_CHILDREN_MAX	64
 #define IKE_SAME_MAX		8	/* SAs between the same identities */
 #define IKE_TWINS_MS		20000	/* "at once", for duplicates */
 

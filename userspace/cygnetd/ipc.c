@@ -96,6 +96,7 @@ static bool body_shape(const struct ipc_msg *msg, int n_fds)
 		return terminated(msg->im_conf.conn_name,
 				  sizeof(msg->im_conf.conn_name)) &&
 		       msg->im_conf.conn_npairs <= CONF_TS_MAX &&
+		       msg->im_conf.conn_nchildren <= CONF_TS_MAX &&
 		       msg->im_conf.conn_nike <= PROPOSALS_MAX &&
 		       msg->im_conf.conn_nesp <= PROPOSALS_MAX;
 	case IPC_CRED:

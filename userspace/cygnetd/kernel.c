@@ -330,6 +330,8 @@ static int get_policy(struct kernel *k, const struct conf_conn *conn,
 	};
 	memcpy(policy->kpol_name, conn->conn_name, sizeof(policy->kpol_name));
 	memcpy(policy->kpol_pairs, pairs, n * sizeof(*pairs));
+	/* One of several children has a part of the trap's very selectors. */
+	policy->kpol_priority = is_trap(conn, policy) ? 1 : 0;
 	return kernel_policy_set(&k->k_nl, policy, err);
 }
 

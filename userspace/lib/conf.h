@@ -151,6 +151,8 @@ struct conf_conn {
 
 	u8 conn_npairs;
 	struct ts_pair conn_pairs[CONF_TS_MAX];
+	u8 conn_pair_child[CONF_TS_MAX];	/* ascending, from 0 */
+	u8 conn_nchildren;		/* child SAs; a protect line each */
 	u8 conn_nike;
 	struct proposal conn_ike[PROPOSALS_MAX];
 	u8 conn_nesp;			/* ESN transforms are filled in */
@@ -218,6 +220,10 @@ void conf_log_free(struct conf_log *log);
 const struct conf_conn *conf_find(const struct conf *conf, const char *name);
 /* The name in conf that looks most like this one, or NULL. */
 const char *conf_suggest(const struct conf *conf, const char *name);
+
+/* The pairs of one of its child SAs, and how many there are. */
+const struct ts_pair *conf_child_pairs(const struct conf_conn *conn, u8 child,
+				       size_t *count);
 
 /* One row of the table, for manual, completion and "show config". */
 struct conf_key {

@@ -151,6 +151,7 @@ static const char *add_pair(struct conf_conn *conn, const struct ts *local,
 		return "more than 16 pairs of networks";
 	pair.pair_local.ts_protocol = protocol;
 	pair.pair_remote.ts_protocol = protocol;
+	conn->conn_pair_child[conn->conn_npairs] = conn->conn_nchildren;
 	conn->conn_pairs[conn->conn_npairs++] = pair;
 	return NULL;
 }
@@ -178,7 +179,22 @@ static bool parse_product(struct conf_reader *reader, struct conf_conn *conn,
 			return false;
 		}
 	}
+	conn->conn_nchildren++;
 	return true;
+}
+
+const struct ts_pair *conf_child_pairs(const struct conf_conn *conn, u8 child,
+				       size_t *count)
+{
+	size_t first = 0;
+
+	while (first < conn->conn_npairs &&
+	       conn->conn_pair_child[first] != child)
+		first++;
+	for (*count = 0; first + *count < conn->conn_npairs; (*count)++)
+		if (conn->conn_pair_child[first + *count] != child)
+			break;
+	return conn->conn_pairs + first;
 }
 
 static bool refuse_lone_side(struct conf_reader *reader,

@@ -112,7 +112,7 @@ const struct conf_row conf_conn_rows[CONF_CONN_KEYS] = {
 	},
 	[CONF_PROTECT] = {
 		{ "protect", "networks", NULL, NULL,
-		  "What travels protected: LOCAL <-> REMOTE, each a network, range or address, or several with commas between them (then each local one with each remote one), with a protocol and ports behind it where only those are meant: 10.1.0.0/16 <-> 10.2.0.5 tcp 443. May be repeated; at most 16 pairs."
+		  "What travels protected: LOCAL <-> REMOTE, each a network, range or address, or several with commas between them (then each local one with each remote one), with a protocol and ports behind it where only those are meant: 10.1.0.0/16 <-> 10.2.0.5 tcp 443. May be repeated, for a child SA each; at most 16 pairs."
 		},
 		&conf_type_protect, MEMBER(pairs), .row_required = true,
 		.row_repeats = true,
