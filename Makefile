@@ -84,9 +84,15 @@ module-debug:
 userspace:
 	+$(MAKE) -C userspace
 
+# Not by the kernel's modules_install: headers have neither the key that it
+# would sign with nor the System.map that it would run depmod with.
 install: all
-	$(if $(KVER),+$(MAKE) -C $(KDIR) M=$(BUILD)/kmod-$(KVER) \
-		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install)
+ifneq ($(KVER),)
+	install -D -m 644 $(BUILD)/kmod-$(KVER)/kmod/cygnet.ko \
+		$(DESTDIR)/lib/modules/$(KVER)/updates/cygnet.ko
+	strip --strip-debug $(DESTDIR)/lib/modules/$(KVER)/updates/cygnet.ko
+	$(if $(DESTDIR),,PATH="$$PATH:/usr/sbin:/sbin" depmod $(KVER))
+endif
 	+$(MAKE) -C userspace install
 
 check:

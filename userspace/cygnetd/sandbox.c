@@ -149,8 +149,10 @@ static bool drop_user(void)
 	if (geteuid() != 0)
 		return true;
 	user = getpwnam("cygnet");
-	if (!user)
+	if (!user) {
+		log_info("there is no user cygnet: the engine runs as nobody");
 		user = getpwnam("nobody");
+	}
 	if (!user) {
 		log_error("neither a user cygnet nor nobody exists");
 		return false;
