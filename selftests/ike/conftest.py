@@ -12,8 +12,10 @@ import tempfile
 import pytest
 
 from ike import world as stage
+from ike.certs import CertSides
 from ike.daemons import TREE, Charon, Cygnetd, until
 from ike.esp import EspEnd
+from ike.pki import Pki
 
 # name of a cygnet connection and of strongSwan's: "net"
 CONNECTION = """
@@ -161,3 +163,24 @@ def pair(request, world, folder, program):
 def initiator(request):
     """Who begins."""
     return request.param
+
+
+@pytest.fixture(scope="module")
+def pki():
+    folder = tempfile.mkdtemp(prefix="cygnet-pki-")
+    made = Pki(folder)
+    made.authority("ca")
+    made.authority("other")
+    yield made
+    shutil.rmtree(folder)
+
+
+class CertPair(CertSides, Pair):
+    """A pair with certificates."""
+
+
+@pytest.fixture
+def certs(request, world, folder, program):
+    both = CertPair(world, folder, program)
+    yield both
+    both.stop(getattr(request.node, "failed", False))

@@ -396,7 +396,7 @@ static void test_no_ike_proposal(void **state)
 	pair_advance(pair, 2001);
 	assert_int_equal(pair->pair_a.side_done, 1);
 	assert_string_equal(pair->pair_a.side_error,
-			    "the peer refused IKE_SA_INIT: NO_PROPOSAL_CHOSEN");
+			    "the peer refused IKE_SA_INIT: NO_PROPOSAL_CHOSEN, none of the algorithms that we offered is one of its own");
 	pair_free(pair);
 }
 

@@ -11,7 +11,7 @@
 #include "lib/cred.h"
 #include "lib/text.h"
 
-static const char *config_path(void)
+const char *config_path(void)
 {
 	return options.opt_config ?: CONF_PATH_DEFAULT;
 }

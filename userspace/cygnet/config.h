@@ -4,5 +4,7 @@
 
 /* Where cygnetd's sockets are: --control-dir, the configuration, default. */
 const char *control_dir(void);
+/* --config, or the default. */
+const char *config_path(void);
 
 #endif

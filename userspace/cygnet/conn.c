@@ -144,6 +144,22 @@ static void print_ike(const json_t *ike)
 	print_member(ike, "proposal", "");
 }
 
+/* What refused it: what was offered, what is configured. */
+static void print_trouble(const json_t *trouble, const char *label)
+{
+	const json_t *line;
+	char buf[256];
+	size_t i;
+
+	if (!trouble)
+		return;
+	print_member(trouble, "text", label);
+	json_array_foreach(json_object_get(trouble, "details"), i, line)
+		if (json_is_string(line))
+			printf("  %-10s %s\n", "",
+			       safe_text(json_string_value(line), buf));
+}
+
 static void print_connection(const json_t *conn)
 {
 	char name[256], state[256], local[256], remote[256];
@@ -155,7 +171,11 @@ static void print_connection(const json_t *conn)
 	if (json_get_string(conn, "device", NULL))
 		printf(" on %s", member(conn, "device", name));
 	printf("\n");
-	print_member(conn, "error", "error");
+	if (json_object_get(conn, "trouble"))
+		print_trouble(json_object_get(conn, "trouble"), "error");
+	else
+		print_member(conn, "error", "error");
+	print_trouble(json_object_get(conn, "peer-trouble"), "refused");
 	if (json_get_string(conn, "remote", NULL))
 		printf("  %-10s %s <-> %s\n", "path",
 		       member(conn, "local", local),

@@ -16,6 +16,8 @@ static const struct verb verbs[] = {
 	{ "rekey", run_rekey, "rekey NAME [ike]",
 	  "renew the keys of a connection's traffic, or of its IKE SA" },
 	{ "check", run_check, "check [FILE]", "look for mistakes in the configuration" },
+	{ "doctor", run_doctor, "doctor NAME",
+	  "say why a connection does not come up" },
 	{ "monitor", run_monitor, "monitor", "follow the kernel's events" },
 	{ "sa", run_sa, "sa add|delete|show ...", "security associations" },
 	{ "policy", run_policy, "policy set|delete|show ...", "policies" },

@@ -9,6 +9,7 @@
 
 #include "auth.h"
 #include "conn.h"
+#include "explain.h"
 #include "json.h"
 #include "select.h"
 #include "verify.h"
@@ -369,26 +370,27 @@ static bool suite_fits(const struct ike_sa *sa, const struct conn *conn)
 	return false;
 }
 
-/* NULL, or which field does not fit. */
-static const char *misfit(const struct ike_sa *sa, const struct conn *conn,
-			  const struct message *msg)
+/* Which setting does not fit; CONF_CONN_KEYS for none. */
+static enum conf_conn_key misfit(const struct ike_sa *sa,
+				 const struct conn *conn,
+				 const struct message *msg)
 {
 	struct conf_id expected;
 
 	conn_remote_id(conn, &sa->sa_path, &expected);
 	if (!conf_id_fits(&expected, &msg->msg_id_i.mi_id))
-		return "remote-id";
+		return CONF_REMOTE_ID;
 	conn_local_id(conn, &sa->sa_path, &expected);
 	if (msg->msg_seen & PL(ID_R) &&
 	    !conf_id_fits(&expected, &msg->msg_id_r.mi_id))
-		return "local-id";
+		return CONF_LOCAL_ID;
 	if (!suite_fits(sa, conn))
-		return "ike";
-	return NULL;
+		return CONF_IKE;
+	return CONF_CONN_KEYS;
 }
 
-static void explain_misfit(struct ike_sa *sa, const struct conn *conn,
-			   const char *field)
+static void explain_misfit(struct ike_sa *sa, struct conn *conn,
+			   enum conf_conn_key key, const char *said)
 {
 	char local[CONF_ID_STRLEN], remote[CONF_ID_STRLEN];
 	struct conf_id id;
@@ -399,7 +401,12 @@ static void explain_misfit(struct ike_sa *sa, const struct conn *conn,
 	conf_id_print(&id, local, sizeof(local));
 	ike_sa_log(sa, CORE_WARNING,
 		   "  configured: %s expects remote-id %s, local-id %s; %s differs",
-		   conn->cn_conf.conn_name, remote, local, field);
+		   conn->cn_conf.conn_name, remote, local,
+		   conf_conn_key(key)->key_name);
+	explain_blame(conn, false, key);
+	explain_end(conn, false,
+		    "a peer came that says it is %.100s, but remote-id is %.60s, local-id %.60s",
+		    said, remote, local);
 }
 
 struct conn *auth_find_conn(struct ike_sa *sa, const struct message *msg)
@@ -409,7 +416,7 @@ struct conn *auth_find_conn(struct ike_sa *sa, const struct message *msg)
 	struct conn *conn = NULL;
 
 	while ((conn = conn_match(core, conn, &sa->sa_path)))
-		if (!misfit(sa, conn, msg))
+		if (misfit(sa, conn, msg) == CONF_CONN_KEYS)
 			return conn;
 	conf_id_print(&msg->msg_id_i.mi_id, id, sizeof(id));
 	if (msg->msg_seen & PL(ID_R))
@@ -418,6 +425,6 @@ struct conn *auth_find_conn(struct ike_sa *sa, const struct message *msg)
 		   "no connection for a peer that says it is %s and asks for %s",
 		   id, asked);
 	while ((conn = conn_match(core, conn, &sa->sa_path)))
-		explain_misfit(sa, conn, misfit(sa, conn, msg));
+		explain_misfit(sa, conn, misfit(sa, conn, msg), id);
 	return NULL;
 }

@@ -10,6 +10,7 @@
 
 #include "conn.h"
 #include "exchange.h"
+#include "explain.h"
 
 enum command_verb {
 	COMMAND_UP,
@@ -53,6 +54,7 @@ void conn_free(struct conn *conn)
 	timer_unset(&conn->cn_core->core_timers, &conn->cn_timer);
 	timer_unset(&conn->cn_core->core_timers, &conn->cn_adopted_timer);
 	waiter_cancel(conn->cn_core, &conn->cn_waiter);
+	explain_clear(conn);
 	free(conn);
 }
 
@@ -547,6 +549,7 @@ void conn_failed(struct conn *conn, const char *format, ...)
 	vsnprintf(conn->cn_error, sizeof(conn->cn_error), format, args);
 	va_end(args);
 	conn_log(conn, CORE_WARNING, "not up: %s", conn->cn_error);
+	explain_end(conn, true, "%s", conn->cn_error);
 	/* Who asked knows now, and may ask again. */
 	if (has_command(conn, COMMAND_UP))
 		conn->cn_kept = conn->cn_conf.conn_start == CONF_START_START;
@@ -758,6 +761,7 @@ void conn_child_up(struct conn *conn, struct child *child)
 {
 	conn->cn_tries = 0;
 	conn->cn_error[0] = '\0';
+	explain_clear(conn);
 	if (!conn->cn_downing)
 		timer_unset(&conn->cn_core->core_timers, &conn->cn_timer);
 	tell_protected(conn, child);

@@ -22,6 +22,7 @@ enum conn_wait {
 };
 
 struct command;
+struct trouble;
 
 struct conn_pair {
 	u32 pair_spi_in, pair_spi_out;
@@ -50,6 +51,8 @@ struct conn {
 	u32 cn_tries;
 	u64 cn_since;			/* of the attempt under way */
 	char cn_error[400];		/* why the last attempt failed */
+	struct trouble *cn_trouble;	/* more about it; NULL if nothing is */
+	struct trouble *cn_peer_trouble;	/* of the peer's last attempt */
 	u32 cn_n_adopted;
 	struct conn_pair cn_adopted[CONN_ADOPTED_MAX];
 	struct timer cn_adopted_timer;	/* their inbound SAs' last moments */

@@ -115,6 +115,30 @@ static void abort_sa(struct exchange *ex, const char *why)
 	exchange_end(ex);
 }
 
+/* What the peer may hold against us; it does not say which. */
+static void blame_ours(struct ike_sa *sa)
+{
+	const struct conf_conn *conf = &sa->sa_conn->cn_conf;
+
+	explain_blame(sa->sa_conn, true,
+		      conf->conn_auth_local == CONF_AUTH_PSK ? CONF_PSK :
+		      conf->conn_auth_local == CONF_AUTH_CERT ? CONF_CERT :
+								CONF_KEY);
+	explain_blame(sa->sa_conn, true, CONF_LOCAL_ID);
+	explain_blame(sa->sa_conn, true, CONF_REMOTE_ID);
+}
+
+/* What the peer's proof is held against. */
+static void blame_theirs(struct ike_sa *sa)
+{
+	const struct conf_conn *conf = &sa->sa_conn->cn_conf;
+
+	explain_blame(sa->sa_conn, sa->sa_initiator,
+		      conf->conn_auth_remote == CONF_AUTH_PSK ? CONF_PSK :
+		      conf->conn_auth_remote == CONF_AUTH_CERT ? CONF_TRUST :
+								 CONF_REMOTE_KEY);
+}
+
 void auth_refused(struct exchange *ex, const struct message *msg)
 {
 	struct ike_sa *sa = ex->ex_sa;
@@ -122,14 +146,16 @@ void auth_refused(struct exchange *ex, const struct message *msg)
 	const struct conf_conn *conf = &sa->sa_conn->cn_conf;
 	char name[16], id[CONF_ID_STRLEN];
 
+	if (type == N_AUTHENTICATION_FAILED)
+		blame_ours(sa);
 	conf_id_print(&sa->sa_id_local, id, sizeof(id));
 	if (type == N_AUTHENTICATION_FAILED)
 		ike_sa_fail(sa, "the peer refused: AUTHENTICATION_FAILED (%s, or local-id %.50s)",
 			    conf->conn_auth_local == CONF_AUTH_PSK ? "psk" :
 			    "cert or key unknown to it", id);
 	else
-		ike_sa_fail(sa, "the peer refused IKE_AUTH: %s",
-			    msg_notify_name(type, name));
+		ike_sa_fail(sa, "the peer refused IKE_AUTH: %s, %s",
+			    msg_notify_name(type, name), explain_notify(type));
 }
 
 /* Copies what is compared with the keeper's answer. */
@@ -167,6 +193,7 @@ static bool take_auth(struct exchange *ex, const struct message *msg,
 			 "the peer authenticates by %s, but %s is configured",
 			 psk ? "pre-shared key" : "signature",
 			 auth_how_name(how));
+		blame_theirs(ex->ex_sa);
 		return false;
 	}
 	if (!psk)
@@ -203,6 +230,7 @@ void auth_response(struct exchange *ex, const struct message *msg)
 		snprintf(text, sizeof(text),
 			 "the peer says it is %.100s, not %.100s", id,
 			 expected);
+		explain_blame(sa->sa_conn, true, CONF_REMOTE_ID);
 		abort_sa(ex, text);
 		return;
 	}
@@ -235,6 +263,8 @@ static const char *auth_is_wrong(struct exchange *ex, char *buf, size_t size)
 		return NULL;
 	}
 	if (verify) {
+		explain_blame(sa->sa_conn, sa->sa_initiator,
+			      verify->ver_key_blamed);
 		snprintf(buf, size, "the peer is not authentic: %s",
 			 verify->ver_why);
 		return buf;
@@ -243,6 +273,7 @@ static const char *auth_is_wrong(struct exchange *ex, char *buf, size_t size)
 		text_copy(sa->sa_how, sizeof(sa->sa_how), "PSK");
 		return NULL;
 	}
+	blame_theirs(sa);
 	if (!ex->ex_reply->ir_errno)
 		return "the peer's AUTH is wrong: another pre-shared key";
 	snprintf(buf, size, "the peer's AUTH cannot be verified: %s",
@@ -268,8 +299,11 @@ void auth_verified(struct exchange *ex, const struct message *msg)
 		return;
 	}
 	if (ex->ex_refusal) {
-		snprintf(text, sizeof(text), "the peer refused it: %s",
-			 msg_notify_name(ex->ex_refusal, name));
+		if (ex->ex_refusal == N_TS_UNACCEPTABLE)
+			explain_blame(sa->sa_conn, true, CONF_PROTECT);
+		snprintf(text, sizeof(text), "the peer refused it: %s, %s",
+			 msg_notify_name(ex->ex_refusal, name),
+			 explain_notify(ex->ex_refusal));
 		child_failed(ex, text);
 		return;
 	}
@@ -311,6 +345,8 @@ static void fail_auth(struct exchange *ex, const char *why)
 	struct ike_sa *sa = ex->ex_sa;
 
 	ike_sa_log(sa, CORE_WARNING, "IKE_AUTH refused: %s", why);
+	explain_end(sa->sa_conn, false, "the peer's IKE_AUTH was refused: %s",
+		    why);
 	snprintf(sa->sa_reason, sizeof(sa->sa_reason), "%s", why);
 	if (ex->ex_child)
 		child_down(ex->ex_child, false);
@@ -389,6 +425,8 @@ static void refuse_child(struct exchange *ex, u16 notify, const char *why)
 {
 	ike_sa_log(ex->ex_sa, CORE_WARNING, "no child SA: %s", why);
 	ex->ex_refusal = notify;
+	explain_end(ex->ex_sa->sa_conn, false,
+		    "the peer's child SA was refused: %s", why);
 	answer(ex);
 }
 
@@ -408,6 +446,10 @@ void auth_request_signed(struct exchange *ex, const struct message *msg)
 	ex->ex_auth_len = reply->ir_len;
 	memcpy(ex->ex_auth, reply->ir_auth, reply->ir_len);
 	if (ex->ex_refusal) {
+		explain_end(ex->ex_sa->sa_conn, false,
+			    "the peer's child SA was refused: %s",
+			    ex->ex_refusal == N_TS_UNACCEPTABLE ?
+			    "no traffic selectors fit" : "no ESP proposal fits");
 		answer(ex);
 		return;
 	}

@@ -152,8 +152,8 @@ void init_refused(struct exchange *ex, const struct message *msg)
 	if (sa->sa_reason[0])
 		return;
 	snprintf(sa->sa_reason, sizeof(sa->sa_reason),
-		 "the peer refused IKE_SA_INIT: %s",
-		 msg_notify_name(mn->mn_type, name));
+		 "the peer refused IKE_SA_INIT: %s, %s",
+		 msg_notify_name(mn->mn_type, name), explain_notify(mn->mn_type));
 	ike_sa_log(sa, CORE_WARNING, "%s", sa->sa_reason);
 	if (mn->mn_type == N_NO_PROPOSAL_CHOSEN)
 		explain_offer(sa, sa->sa_conn->cn_conf.conn_ike,

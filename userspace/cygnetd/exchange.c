@@ -8,6 +8,7 @@
 
 #include "conn.h"
 #include "exchange.h"
+#include "explain.h"
 #include "verify.h"
 #include "wire.h"
 
@@ -519,6 +520,8 @@ void exchange_timeout(struct ike_sa *sa)
 
 	if (!sa->sa_ours)
 		return;
+	if (sa->sa_state <= IKE_KEYED)
+		explain_silence(sa);
 	if (sa->sa_reason[0])
 		ike_sa_fail(sa, "%s", sa->sa_reason);
 	else

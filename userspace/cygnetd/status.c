@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "conn.h"
+#include "explain.h"
 #include "json.h"
 #include "natt.h"
 
@@ -145,6 +146,12 @@ json_t *conn_status(struct conn *conn)
 	set_text(object, "state", conn_state(conn));
 	if (conn->cn_error[0])
 		set_escaped(object, "error", conn->cn_error);
+	if (conn->cn_trouble && conn->cn_trouble->tr_over)
+		json_object_set_new(object, "trouble",
+				    explain_status(conn->cn_trouble));
+	if (conn->cn_peer_trouble && conn->cn_peer_trouble->tr_over)
+		json_object_set_new(object, "peer-trouble",
+				    explain_status(conn->cn_peer_trouble));
 	if (sa)
 		add_sa(object, sa);
 	if (conn->cn_is_set_up && conn->cn_device[0])

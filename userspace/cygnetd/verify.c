@@ -173,6 +173,12 @@ static bool explain_chain(struct verify *verify, X509_STORE_CTX *ctx)
 	int error = X509_STORE_CTX_get_error(ctx);
 	char name[NAME_MAX_SHOWN + 1] = "?", text[160];
 
+	switch (error) {
+	case X509_V_ERR_CERT_REVOKED:
+	case X509_V_ERR_UNABLE_TO_GET_CRL:
+	case X509_V_ERR_CRL_HAS_EXPIRED:
+		verify->ver_key_blamed = CONF_CRL;
+	}
 	if (cert)
 		cred_subject(cert, name, sizeof(name));
 	if (!depth)
@@ -248,6 +254,8 @@ static bool usage_ok(struct verify *verify, X509 *cert)
 	for (i = 0; i < sk_ASN1_OBJECT_num(purposes) && !ok; i++)
 		ok = is_for_ike(sk_ASN1_OBJECT_value(purposes, i));
 	EXTENDED_KEY_USAGE_free(purposes);
+	if (!ok)
+		verify->ver_key_blamed = CONF_EKU;
 	return ok || refuse(verify, "its certificate is not for IKE (extendedKeyUsage); see eku =");
 }
 
@@ -257,6 +265,7 @@ static bool name_ok(struct verify *verify, const X509 *cert)
 
 	if (cred_names(cert, &verify->ver_id))
 		return true;
+	verify->ver_key_blamed = CONF_REMOTE_ID;
 	conf_id_print(&verify->ver_id, id, sizeof(id));
 	return refuse(verify, "its certificate %s does not name %.100s (subjectAltName)",
 		      cred_subject(cert, subject, sizeof(subject)), id);
@@ -271,9 +280,11 @@ static bool signature_ok(struct verify *verify, EVP_PKEY *key)
 	if (!sign_fits(verify->ver_scheme, key, 0xff))
 		return refuse(verify, "%s is not what its key can make",
 			      sign_name(verify->ver_scheme));
-	if (!sign_fits(verify->ver_scheme, key, verify->ver_allowed))
+	if (!sign_fits(verify->ver_scheme, key, verify->ver_allowed)) {
+		verify->ver_key_blamed = CONF_SIGNATURES;
 		return refuse(verify, "it signs by %s, which signatures does not allow",
 			      sign_name(verify->ver_scheme));
+	}
 	return sign_verify(verify->ver_scheme, key, verify->ver_octets.blob_data,
 			   verify->ver_octets.blob_len,
 			   &verify->ver_signature) ||
@@ -302,6 +313,7 @@ void verify_run(void *arg)
 	struct verify *verify = arg;
 	struct stack_st_X509 *certs;
 
+	verify->ver_key_blamed = verify->ver_key ? CONF_REMOTE_KEY : CONF_TRUST;
 	if (verify->ver_key) {
 		verify->ver_ok = signature_ok(verify, verify->ver_key);
 		snprintf(verify->ver_how, sizeof(verify->ver_how),

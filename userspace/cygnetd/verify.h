@@ -32,6 +32,7 @@ struct verify {
 
 	/* What came of it. */
 	bool ver_ok;
+	enum conf_conn_key ver_key_blamed;	/* the setting that decided */
 	char ver_how[160];		/* "Ed25519, certificate CN=gw" */
 	char ver_why[320];		/* why not, and which certificate */
 };

@@ -33,6 +33,9 @@
  *		"name":"office",
  *		"state":"up",		down | trap | connecting | up | failed
  *		"error":"…",		why the last attempt failed, if it did
+ *		"trouble":{"text":"…", "details":["offered: …"], "keys":["esp"]},
+ *					the same with the settings to look at
+ *		"peer-trouble":{…},	of the peer's last attempt
  *		"local":"192.0.2.1:4500",
  *		"remote":"203.0.113.7:4500",
  *		"local-id":"192.0.2.1", "remote-id":"gw.example.org",
