@@ -15,6 +15,7 @@
 	.id = _id, .name = _name, .driver = "rfc4106(gcm(aes))",	\
 	.key_bits = AES_KEYS, .salt = 4, .iv = 8, .icv = _icv, .block = 4, \
 }
+
 #define AES_CCM(_id, _name, _icv) {					\
 	.id = _id, .name = _name, .driver = "rfc4309(ccm(aes))",	\
 	.key_bits = AES_KEYS, .salt = 3, .iv = 8, .icv = _icv, .block = 4, \
@@ -110,6 +111,9 @@ const struct cyg_integ *cyg_alg_find_integ(u16 id)
 	return NULL;
 }
 
+#define ENCR_UNKNOWN "encryption algorithm is not supported: AES-GCM (20), ChaCha20-Poly1305 (28), AES-CBC (12), -CTR (13), -CCM (14 to 16), -GMAC (21) and NULL (11) are"
+#define INTEG_UNKNOWN "integrity algorithm is not supported: HMAC-SHA2 (12 to 14), AES-CMAC-96 (8) and AES-XCBC-96 (5) are"
+
 /**
  * cyg_alg_refusal - why an encryption algorithm is not in the table
  * @id: IKEv2 transform type 1
@@ -128,9 +132,9 @@ const char *cyg_alg_refusal(u16 id)
 	case 6:
 	case 7:
 	case 8:
-		return "RC5, IDEA, CAST and Blowfish must not be used (RFC 8221 section 5, RFC 9395)";
+		return "RC5, IDEA, CAST, Blowfish must not be used (RFC 8221 section 5, RFC 9395)";
 	default:
-		return "encryption algorithm is not supported: AES-GCM (20), ChaCha20-Poly1305 (28), AES-CBC (12), -CTR (13), -CCM (14 to 16), -GMAC (21) and NULL (11) are";
+		return ENCR_UNKNOWN;
 	}
 }
 
@@ -148,7 +152,7 @@ const char *cyg_alg_refusal_integ(u16 id)
 	case 4:
 		return "DES-MAC and KPDK-MD5 must not be used (RFC 8221 section 6)";
 	default:
-		return "integrity algorithm is not supported: HMAC-SHA2 (12 to 14), AES-CMAC-96 (8) and AES-XCBC-96 (5) are";
+		return INTEG_UNKNOWN;
 	}
 }
 

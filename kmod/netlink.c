@@ -1138,7 +1138,8 @@ static int get_port(struct genl_info *info, __be16 *port)
 	return 0;
 }
 
-int cygnet_nl_port_add_doit(struct sk_buff *skb, struct genl_info *info)
+static int change_port(struct genl_info *info,
+		       int (*change)(struct cyg_net *cn, __be16 port))
 {
 	struct cyg_net *cn = cyg_net(genl_info_net(info));
 	__be16 port;
@@ -1148,8 +1149,15 @@ int cygnet_nl_port_add_doit(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 	mutex_lock(&cn->lock);
-	err = cyg_encap_add_port(cn, port);
+	err = change(cn, port);
 	mutex_unlock(&cn->lock);
+	return err;
+}
+
+int cygnet_nl_port_add_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	int err = change_port(info, cyg_encap_add_port);
+
 	if (err == -EBUSY)
 		return refuse(info, CYGNET_A_PORT_PORT, -EEXIST,
 			      "the port is registered already");
@@ -1158,19 +1166,11 @@ int cygnet_nl_port_add_doit(struct sk_buff *skb, struct genl_info *info)
 
 int cygnet_nl_port_del_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct cyg_net *cn = cyg_net(genl_info_net(info));
-	__be16 port;
-	int err;
+	int err = change_port(info, cyg_encap_del_port);
 
-	err = get_port(info, &port);
-	if (err)
-		return err;
-	mutex_lock(&cn->lock);
-	err = cyg_encap_del_port(cn, port);
-	mutex_unlock(&cn->lock);
-	if (err)
+	if (err == -ENOENT)
 		return refuse(info, CYGNET_A_PORT_PORT, err, "the port is not registered");
-	return 0;
+	return err;
 }
 
 static int put_port(struct sk_buff *msg, u16 port, u32 portid, u32 seq, int flags)

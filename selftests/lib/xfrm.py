@@ -31,8 +31,8 @@ def state(ns, src, dst, spi, key, cipher, esn=False, encap=None, reqid=1, integ_
     if mode == "tunnel":
         flags += " flag af-unspec"
     ns.ip("xfrm state add src %s dst %s proto esp spi %#x mode %s reqid %d %s %s %s" % (
-              src, dst, spi, mode, reqid, algorithms(cipher, key, integ_key), flags,
-              "encap espinudp %d %d 0.0.0.0" % encap if encap else ""))
+        src, dst, spi, mode, reqid, algorithms(cipher, key, integ_key), flags,
+        "encap espinudp %d %d 0.0.0.0" % encap if encap else ""))
 
 
 def policy(ns, local, remote, local_net, remote_net, reqid=1):

@@ -141,7 +141,7 @@ void conf_check_auth(struct conf_reader *reader, struct conf_conn *conn)
 	if (psk && !conn->conn_psk[0])
 		conf_error(reader, conn->conn_line, 1,
 			   conn->conn_auth_local == CONF_AUTH_PSK ?
-			   "%s says how the peer authenticates, not how we do: cert and key, or psk" :
+			   "%s says how the peer authenticates, not how we do: cert, key or psk" :
 			   "%s says how we authenticate, not how the peer does: trust or psk",
 			   conn->conn_name);
 	else if (!psk && conn->conn_psk[0])

@@ -228,6 +228,7 @@ static const char *const sa_attrs[] = {
 	[CYGNET_A_SA_PAD] = "pad",
 	[CYGNET_A_SA_SPI_MIN] = "spi-min",
 	[CYGNET_A_SA_SPI_MAX] = "spi-max",
+	[CYGNET_A_SA_LEGACY] = "legacy",
 };
 
 static const struct attr_names *const
