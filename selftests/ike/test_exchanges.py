@@ -242,3 +242,46 @@ def test_two_children(pair, initiator):
     # One of them goes, and only that.
     pair.them.vici.call("terminate", {"child": "web"})
     assert until(lambda: len(installed(pair)) == 1 or pair.us.count("add", 2) >= 5)
+
+
+def move(namespace, old, new, gateway):
+    """A host changes its address under whatever is going on."""
+    namespace.ip("addr del %s/24 dev eth0" % old, "addr add %s/24 dev eth0" % new,
+                 "route replace default via " + gateway)
+
+
+def test_mobike(pair):
+    """Our address changes: strongSwan is told, and the tunnel goes on with the same IKE SA."""
+    new = "10.9.1.5"
+    pair.start_us(left="auto", more="mobike = yes\n liveness = 1s")
+    pair.start_them(left="%any", mobike="yes")
+    pair.up("us")
+    before = until(lambda: spis(pair))
+    move(pair.world.left, stage.LEFT, new, "10.9.1.254")
+    try:
+        pair.us.log.wait("our address is %s now" % new)
+        assert until(lambda: pair.them.vici.sas()[0][1]["remote-host"] == new)
+        assert until(lambda: pair.world.ping(wait=0.2))
+        assert spis(pair) == before
+        assert until(lambda: one_child(pair))
+        pair.pings()
+    finally:
+        move(pair.world.left, new, stage.LEFT, "10.9.1.254")
+
+
+def test_mobike_of_the_peer(pair):
+    """strongSwan's address changes: we follow what it says, after a look whether it is there."""
+    new = "10.9.2.5"
+    pair.start_us(right="any", more="mobike = yes\n liveness = off")
+    pair.start_them(right="%any", mobike="yes")
+    pair.up("them")
+    before = until(lambda: spis(pair))
+    move(pair.world.right, stage.RIGHT, new, "10.9.2.254")
+    try:
+        pair.us.log.wait("the peer moved from %s:4500 to %s:4500" % (stage.RIGHT, new))
+        assert until(lambda: pair.world.ping(wait=0.2))
+        assert spis(pair) == before
+        assert until(lambda: one_child(pair))
+        pair.pings()
+    finally:
+        move(pair.world.right, new, stage.RIGHT, "10.9.2.254")

@@ -96,7 +96,7 @@ static void test_every_key(void **state)
 			   " remote-id = user@b.example\n mode = tunnel\n"
 			   " ike = aes128gcm-sha256-ecp256\n"
 			   " esp = chacha20poly1305-x25519, aes128gcm\n"
-			   " esn = no\n start = trap\n encapsulation = udp\n"
+			   " esn = no\n start = trap\n encapsulation = udp\n mobike = yes\n"
 			   " device = wan7\n address = 10.1.0.1\n mtu = 1400\n"
 			   " rekey = 1h30m\n rekey-bytes = 5G\n"
 			   " ike-lifetime = 1d\n liveness = off\n"
@@ -129,6 +129,7 @@ static void test_every_key(void **state)
 					TRANSFORM_ESN)->tr_id, ESN_NO);
 	assert_int_equal(conn->conn_start, CONF_START_TRAP);
 	assert_int_equal(conn->conn_encapsulation, CONF_ENCAP_UDP);
+	assert_true(conn->conn_mobike);
 	assert_string_equal(conn->conn_device, "wan7");
 	assert_int_equal(conn->conn_mtu, 1400);
 	assert_int_equal(conn->conn_rekey, 5400);

@@ -6,6 +6,7 @@
  */
 #include "ike_pair.h"
 
+#include "natt.h"
 #include "offer.h"
 
 #define OUTSIDE		40000
@@ -429,6 +430,48 @@ static struct ike_sa *info_case(struct pair *pair, struct emit *em)
 	return sa;
 }
 
+static struct ike_sa *move_case(struct pair *pair, struct emit *em)
+{
+	struct ike_sa *sa = conjure(pair, false, IKE_ESTABLISHED);
+	struct core_path path = sa->sa_path;
+	struct msg_header hdr;
+	u8 cookie[64] = { 1 };
+
+	sa->sa_mobike = true;
+	add_child(sa, 0x1000);
+	begin(sa, em, INFORMATIONAL, false, 1);
+	ike_sa_header(sa, &hdr);
+	emit_notify(em, N_UPDATE_SA_ADDRESSES, NULL, 0);
+	natt_emit(em, &hdr, &path, rnd(2));
+	emit_notify(em, N_COOKIE2, cookie, 8 + rnd(56));
+	return sa;
+}
+
+static struct ike_sa *no_nats_case(struct pair *pair, struct emit *em)
+{
+	struct ike_sa *sa = conjure(pair, false, IKE_ESTABLISHED);
+	u8 ends[36] = { 192, 0, 2 };
+
+	add_child(sa, 0x1000);
+	begin(sa, em, INFORMATIONAL, false, 1);
+	emit_notify(em, N_NO_NATS_ALLOWED, ends, rnd(2) ? 12 : 36);
+	emit_notify(em, N_COOKIE2, ends, 16);
+	return sa;
+}
+
+static struct ike_sa *move_response_case(struct pair *pair, struct emit *em)
+{
+	struct ike_sa *sa = conjure(pair, true, IKE_ESTABLISHED);
+
+	add_child(sa, 0x1000);
+	exchange_queue(sa, EX_MOVE);
+	ike_sa_next(sa);
+	begin(sa, em, INFORMATIONAL, true, 1);
+	emit_notify(em, N_COOKIE2, sa->sa_ours->ex_cookie,
+		    sa->sa_ours->ex_cookie_len);
+	return sa;
+}
+
 static struct ike_sa *delete_response_case(struct pair *pair, struct emit *em)
 {
 	struct ike_sa *sa = conjure(pair, true, IKE_ESTABLISHED);
@@ -444,7 +487,8 @@ static struct ike_sa *delete_response_case(struct pair *pair, struct emit *em)
 static struct ike_sa *(*const cases[])(struct pair *pair, struct emit *em) = {
 	auth_request_case, auth_response_case, child_request_case,
 	child_response_case, info_case, delete_response_case,
-	rekey_request_case, rekey_response_case, fragment_case,
+	rekey_request_case, rekey_response_case, fragment_case, move_case,
+	no_nats_case, move_response_case,
 };
 
 /* Changes what will be encrypted, or nothing. */
@@ -523,7 +567,8 @@ static void test_cases(void **state)
 		"AUTH is wrong", "AUTH is wrong", "new -> ",
 		"rekeying -> rekeyed", "the peer deletes child SA",
 		"deleting -> ", "replaces IKE SA", "replaces IKE SA",
-		"AUTH is wrong",
+		"AUTH is wrong", "the peer moved", "the peer allows no NAT",
+		"installed -> rekeying",
 	};
 	struct pair *pair = pair_new(CONF_A(""),
 				     CONF_B(" esp = aes256gcm-aes128gcm"));

@@ -10,6 +10,7 @@
 #include "auth.h"
 #include "conn.h"
 #include "exchange.h"
+#include "mobike.h"
 #include "explain.h"
 #include "offer.h"
 #include "select.h"
@@ -85,6 +86,7 @@ void auth_send(struct exchange *ex, const struct message *msg)
 	auth_emit(sa, &em, reply->ir_auth, reply->ir_len);
 	if (!conn_holds(sa))
 		emit_notify(&em, N_INITIAL_CONTACT, NULL, 0);
+	mobike_emit(ex, &em);
 	offer_emit(ex, &em, SELECT_NO_KE);
 	exchange_send(ex, &em);
 }
@@ -239,6 +241,7 @@ void auth_response(struct exchange *ex, const struct message *msg)
 		abort_sa(ex, text);
 		return;
 	}
+	mobike_take(sa, msg);
 	offer_take_answer(ex, msg, SELECT_NO_KE);
 	verify_auth(ex);
 }
@@ -368,6 +371,7 @@ void auth_request(struct exchange *ex, const struct message *msg)
 	sa->sa_id_remote = msg->msg_id_i.mi_id;
 	conn_local_id(conn, &sa->sa_path, &sa->sa_id_local);
 	sa->sa_initial_contact = msg_notify(msg, N_INITIAL_CONTACT);
+	mobike_take(sa, msg);
 	if (!take_auth(ex, msg, text, sizeof(text))) {
 		fail_auth(ex, text);
 		return;
@@ -404,6 +408,7 @@ static void answer(struct exchange *ex)
 		emit_notify(&em, ex->ex_refusal, NULL, 0);
 	else
 		offer_emit_answer(ex, &em);
+	mobike_emit(ex, &em);
 	ike_sa_assign(sa, sa->sa_conn);
 	exchange_answer(ex, &em);
 	if (sa->sa_dead)

@@ -7,6 +7,7 @@
 
 #include "conn.h"
 #include "exchange.h"
+#include "mobike.h"
 
 void info_start(struct exchange *ex, const struct message *msg)
 {
@@ -105,6 +106,10 @@ void info_request(struct exchange *ex, const struct message *msg)
 	char name[16];
 
 	exchange_emit(ex, &em);
+	if (!ends && !mobike_request(ex, msg, &em)) {
+		exchange_answer(ex, &em);
+		return;
+	}
 	for (i = 0; !ends && i < msg->msg_n_deletes; i++)
 		delete_children(sa, &msg->msg_deletes[i], &em);
 	exchange_answer(ex, &em);

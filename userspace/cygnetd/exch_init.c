@@ -258,7 +258,8 @@ void init_keyed(struct exchange *ex, const struct message *msg)
 		ike_sa_fail(sa, "key exchange failed");
 		return;
 	}
-	if (sa->sa_encap && !sa->sa_path.cp_natt) {
+	if ((sa->sa_encap || (sa->sa_natt && sa->sa_conn->cn_conf.conn_mobike)) &&
+	    !sa->sa_path.cp_natt) {
 		sa->sa_path.cp_natt = 1;
 		sa->sa_path.cp_local.ep_port = sa->sa_core->core_natt_port;
 		sa->sa_path.cp_remote.ep_port = PORT_NATT;

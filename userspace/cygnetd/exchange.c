@@ -59,6 +59,8 @@ const char *exchange_name(const struct exchange *ex)
 		[EX_LIVENESS] = "INFORMATIONAL (liveness)",
 		[EX_CHILD_DELETE] = "INFORMATIONAL (delete child)",
 		[EX_IKE_DELETE] = "INFORMATIONAL (delete IKE)",
+		[EX_MOVE] = "INFORMATIONAL (new address)",
+		[EX_PROBE] = "INFORMATIONAL (probe)",
 		[EX_ABORT] = "INFORMATIONAL (abort)",
 		[EX_INFORM] = "INFORMATIONAL",
 	};
@@ -102,6 +104,18 @@ struct exchange *exchange_queue(struct ike_sa *sa, enum ex_purpose purpose)
 	while (*pos)
 		pos = &(*pos)->ex_next;
 	*pos = ex;
+	return ex;
+}
+
+struct exchange *exchange_queue_first(struct ike_sa *sa,
+				      enum ex_purpose purpose)
+{
+	struct exchange *ex = exchange_new(sa, EX_OURS, purpose);
+
+	if (!ex)
+		return NULL;
+	ex->ex_next = sa->sa_queue;
+	sa->sa_queue = ex;
 	return ex;
 }
 

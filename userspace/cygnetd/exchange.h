@@ -19,6 +19,8 @@ enum ex_purpose {
 	EX_LIVENESS,
 	EX_CHILD_DELETE,
 	EX_IKE_DELETE,
+	EX_MOVE,		/* our address has changed */
+	EX_PROBE,		/* is the peer where it says it is? */
 	EX_ABORT,		/* tell the peer that its AUTH is wrong */
 	EX_INFORM,		/* any INFORMATIONAL of the peer */
 };
@@ -109,6 +111,9 @@ const struct transition *transition_get(size_t index);
 
 /* A new exchange of ours at the end of the queue; NULL without memory. */
 struct exchange *exchange_queue(struct ike_sa *sa, enum ex_purpose purpose);
+/* The same at its beginning. */
+struct exchange *exchange_queue_first(struct ike_sa *sa,
+				      enum ex_purpose purpose);
 /* One of that kind about this child is queued or under way. */
 bool exchange_pending(const struct ike_sa *sa, enum ex_purpose purpose,
 		      const struct child *child);
@@ -221,6 +226,10 @@ void rekey_answer(struct exchange *ex, const struct message *msg);
 struct ike_sa *rekey_take_rival(struct ike_sa *old);
 /* The peer's replacement takes over, ours is given up; false without one. */
 bool rekey_yield(struct ike_sa *old);
+
+/* mobike.c */
+void move_start(struct exchange *ex, const struct message *msg);
+void move_response(struct exchange *ex, const struct message *msg);
 
 /* exch_info.c */
 bool info_deletes_ike(const struct message *msg);

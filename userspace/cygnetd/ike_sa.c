@@ -11,6 +11,7 @@
 #include "conn.h"
 #include "exchange.h"
 #include "json.h"
+#include "mobike.h"
 #include "natt.h"
 #include "wire.h"
 
@@ -98,12 +99,14 @@ struct ike_sa *ike_sa_new(struct core *core, struct conn *conn,
 	sa->sa_conn = conn;
 	sa->sa_path = *path;
 	sa->sa_initiator = initiator;
+	sa->sa_mobile = initiator;
 	sa->sa_number = ++core->core_numbers;
 	sa->sa_born = core_now(core);
 	sa->sa_heard = sa->sa_born;
 	timer_init(&sa->sa_timer, on_timer, sa);
 	timer_init(&sa->sa_liveness, on_liveness, sa);
 	waiter_init(&sa->sa_waiter, on_idle, sa);
+	waiter_init(&sa->sa_move, mobike_resolved, sa);
 	window_init(sa);
 	bucket = sa_bucket(core, spi);
 	sa->sa_next = *bucket;
@@ -193,6 +196,7 @@ void ike_sa_free(struct ike_sa *sa)
 	timer_unset(&sa->sa_core->core_timers, &sa->sa_timer);
 	timer_unset(&sa->sa_core->core_timers, &sa->sa_liveness);
 	waiter_cancel(sa->sa_core, &sa->sa_waiter);
+	waiter_cancel(sa->sa_core, &sa->sa_move);
 	window_clear(sa);
 	fragment_forget(sa, 0);
 	fragment_forget(sa, MSG_RESPONSE);
@@ -246,7 +250,7 @@ static void follow(struct ike_sa *sa, const struct core_path *path,
 	    sa->sa_path.cp_natt == path->cp_natt)
 		return;
 	if (sa->sa_state == IKE_KEYED ? !request || sa->sa_initiator :
-	    !sa->sa_nat_remote || sa->sa_nat_local)
+	    !sa->sa_nat_remote || sa->sa_nat_local || sa->sa_mobike)
 		return;
 	ike_sa_log(sa, CORE_INFO, "the peer moved from %s to %s",
 		   ip_endpoint_print(&sa->sa_path.cp_remote, old),
@@ -887,6 +891,7 @@ static void stop(struct ike_sa *sa)
 	not_half_open(sa);
 	timer_unset(&sa->sa_core->core_timers, &sa->sa_liveness);
 	waiter_cancel(sa->sa_core, &sa->sa_waiter);
+	waiter_cancel(sa->sa_core, &sa->sa_move);
 	window_withdraw(sa);
 	fragment_forget(sa, 0);
 	fragment_forget(sa, MSG_RESPONSE);

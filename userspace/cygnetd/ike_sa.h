@@ -49,6 +49,10 @@ struct ike_sa {
 	u8 sa_spi_i[MSG_SPI_LEN], sa_spi_r[MSG_SPI_LEN];
 	struct core_path sa_path;
 	bool sa_nat_local, sa_nat_remote, sa_encap;
+	bool sa_natt;			/* the peer knows NAT traversal */
+	bool sa_mobike;			/* both do RFC 4555 */
+	bool sa_mobile;			/* we began it: ours to move */
+	struct waiter sa_move;		/* IPC_RESOLVE */
 	struct conf_id sa_id_local, sa_id_remote;
 	u32 sa_hashes;			/* that the peer signs with, SIGN_HASH() */
 	enum sign_scheme sa_scheme;	/* of our own signature */

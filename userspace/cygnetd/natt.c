@@ -75,6 +75,7 @@ void natt_detect(struct ike_sa *sa, const struct message *msg,
 				   "encapsulation = udp, but the peer knows no NAT traversal");
 		return;
 	}
+	sa->sa_natt = true;
 	sa->sa_nat_remote = !source;
 	sa->sa_nat_local = !destination;
 	sa->sa_encap = force || !source || !destination;

@@ -87,15 +87,37 @@ static json_t *describe(const char *what, const struct conf_conn *conn,
 	return object;
 }
 
+/* IPv4 is enough for the tests. */
+static bool ask_routing(const struct ip_addr *remote, struct ip_addr *local)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(500) };
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool ok;
+
+	memcpy(&sin.sin_addr, remote->ip_bytes, sizeof(sin.sin_addr));
+	ok = fd >= 0 && remote->ip_family == AF_INET &&
+	     !connect(fd, (struct sockaddr *)&sin, sizeof(sin)) &&
+	     !getsockname(fd, (struct sockaddr *)&sin, &len);
+	if (fd >= 0)
+		close(fd);
+	memset(local, 0, sizeof(*local));
+	local->ip_family = AF_INET;
+	memcpy(local->ip_bytes, &sin.sin_addr, sizeof(sin.sin_addr));
+	return ok;
+}
+
 static int resolve(struct backend *be, const struct conf_conn *conn,
 		   struct ipc_reply *reply)
 {
-	if (conn->conn_remote.ip_family == AF_UNSPEC ||
-	    conn->conn_local.ip_family == AF_UNSPEC)
+	if (conn->conn_remote.ip_family == AF_UNSPEC)
 		return reply_refuse(reply, EDESTADDRREQ,
-				    "the test backend wants both addresses");
+				    "the test backend wants the remote address");
 	reply->ir_local = conn->conn_local;
 	reply->ir_remote = conn->conn_remote;
+	if (conn->conn_local.ip_family == AF_UNSPEC &&
+	    !ask_routing(&conn->conn_remote, &reply->ir_local))
+		return reply_refuse(reply, EHOSTUNREACH, "no route");
 	return 0;
 }
 

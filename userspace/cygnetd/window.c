@@ -9,6 +9,7 @@
 #include "conn.h"
 #include "exchange.h"
 #include "fragment.h"
+#include "mobike.h"
 #include "wire.h"
 
 static void put(struct sent *sent)
@@ -103,7 +104,15 @@ static void on_timer(void *arg)
 	}
 	ike_sa_log(sa, CORE_DEBUG, "no answer yet, message %u sent again (%u)",
 		   win->win_next, win->win_sends);
+	if (win->win_sends == WINDOW_SUSPECT)
+		mobike_suspect(sa);
 	send_request(sa);
+}
+
+void window_retry(struct ike_sa *sa)
+{
+	if (sa->sa_window.win_request.sent_data)
+		send_request(sa);
 }
 
 void window_init(struct ike_sa *sa)

@@ -14,6 +14,7 @@
  * of retransmit-timeout, after which it is given up.
  */
 #define WINDOW_FIRST_MS		500
+#define WINDOW_SUSPECT		2	/* sends without answer: are we where we were? */
 #define WINDOW_SHRINK		3	/* sends without answer, then smaller */
 #define WINDOW_RESENDS		32	/* of one reply */
 
@@ -54,6 +55,8 @@ void window_clear(struct ike_sa *sa);
  * answered or given up. False if it cannot be made.
  */
 bool window_request(struct ike_sa *sa, struct emit *em);
+/* Sends the outstanding request now, if there is one. */
+void window_retry(struct ike_sa *sa);
 /* Our request has been answered: the next id is free. */
 void window_answered(struct ike_sa *sa);
 /* Stops sending without using up the id (IKE_SA_INIT again). */

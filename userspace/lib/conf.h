@@ -56,6 +56,7 @@ enum conf_conn_key {
 	CONF_ESN,
 	CONF_START,
 	CONF_ENCAPSULATION,
+	CONF_MOBIKE,
 	CONF_DEVICE,
 	CONF_ADDRESS,
 	CONF_MTU,
@@ -152,6 +153,7 @@ struct conf_conn {
 	u8 conn_npairs;
 	struct ts_pair conn_pairs[CONF_TS_MAX];
 	u8 conn_pair_child[CONF_TS_MAX];	/* ascending, from 0 */
+	bool conn_mobike;		/* RFC 4555 */
 	u8 conn_nchildren;		/* child SAs; a protect line each */
 	u8 conn_nike;
 	struct proposal conn_ike[PROPOSALS_MAX];

@@ -154,6 +154,12 @@ const struct conf_row conf_conn_rows[CONF_CONN_KEYS] = {
 		&conf_type_word, MEMBER(encapsulation),
 		.row_words = encapsulations,
 	},
+	[CONF_MOBIKE] = {
+		{ "mobike", "word", "yes, no", "no",
+		  "Whether the side that began may change its address and keep the tunnel (RFC 4555), which needs local = auto there and remote = any here. IKE then goes to port 4500 from the start."
+		},
+		&conf_type_word, MEMBER(mobike), .row_words = yes_no,
+	},
 	[CONF_DEVICE] = {
 		{ "device", "name", NULL, "auto",
 		  "Network device of the connection. With auto it is the first free one of cyg0, cyg1 and so on."
