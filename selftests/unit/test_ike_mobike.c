@@ -10,6 +10,7 @@
 
 #define REKEY_REQUEST	"N(REKEY_SA) NONCE SA TSi TSr"
 #define REKEY_REPLY	"NONCE SA TSi TSr"
+#define MOBILE_REQUEST	"IDi IDr AUTH N(INITIAL_CONTACT) N(MOBIKE_SUPPORTED) SA TSi TSr"
 #define UPDATE		"N(UPDATE_SA_ADDRESSES) N(NATS) N(NATD) N(COOKIE2)"
 
 /* b does not care where a is, but who it is. */
@@ -27,7 +28,7 @@ static struct pair *mobile_pair(void)
 	side_command(&pair->pair_a, core_up);
 	expect_deliver(pair, "a->b 0 IKE_SA_INIT: " INIT_REQUEST);
 	expect_deliver(pair, "b->a 0 IKE_SA_INIT reply: " INIT_REPLY);
-	expect_deliver(pair, "a->b 1 IKE_AUTH: IDi IDr AUTH N(INITIAL_CONTACT) N(MOBIKE_SUPPORTED) SA TSi TSr");
+	expect_deliver(pair, "a->b 1 IKE_AUTH: " MOBILE_REQUEST);
 	expect_deliver(pair, "b->a 1 IKE_AUTH reply: IDr AUTH SA TSi TSr N(MOBIKE_SUPPORTED)");
 	assert_one_pair(pair);
 	/* Port 4500 always. */
