@@ -78,6 +78,12 @@ int run_rekey(struct args *args)
 			  name);
 }
 
+int run_reload(struct args *args)
+{
+	no_more(args);
+	return ask_daemon(CONTROL_CMD_RELOAD, NULL);
+}
+
 json_t *daemon_status(const char *name, int *code, char *err, size_t err_size)
 {
 	json_t *answer = control_call(control_dir(), CONTROL_CMD_STATUS, name,

@@ -52,6 +52,7 @@ int run_check(struct args *args);
 int run_up(struct args *args);
 int run_down(struct args *args);
 int run_rekey(struct args *args);
+int run_reload(struct args *args);
 int run_doctor(struct args *args);
 int run_help(struct args *args);
 

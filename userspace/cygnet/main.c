@@ -16,6 +16,8 @@ static const struct verb verbs[] = {
 	{ "rekey", run_rekey, "rekey NAME [ike]",
 	  "renew the keys of a connection's traffic, or of its IKE SA" },
 	{ "check", run_check, "check [FILE]", "look for mistakes in the configuration" },
+	{ "reload", run_reload, "reload",
+	  "let cygnetd read its configuration again" },
 	{ "doctor", run_doctor, "doctor NAME",
 	  "say why a connection does not come up" },
 	{ "monitor", run_monitor, "monitor", "follow the kernel's events" },

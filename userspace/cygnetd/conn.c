@@ -55,6 +55,7 @@ void conn_free(struct conn *conn)
 	timer_unset(&conn->cn_core->core_timers, &conn->cn_adopted_timer);
 	waiter_cancel(conn->cn_core, &conn->cn_waiter);
 	explain_clear(conn);
+	free(conn->cn_next_conf);
 	free(conn);
 }
 
@@ -412,6 +413,33 @@ static void on_resolve(struct conn *conn, const struct ipc_reply *reply)
 	initiate(conn, reply, expired(conn));
 }
 
+static void come_back(struct conn *conn);
+
+/* Nothing may point to it any more. */
+static void leave(struct conn *conn)
+{
+	struct core *core = conn->cn_core;
+	struct conn **pos = &core->core_conns;
+	struct ike_sa *sa, *next;
+	unsigned int i;
+
+	for (i = 0; i < CORE_BUCKETS; i++) {
+		for (sa = core->core_sas[i]; sa; sa = next) {
+			next = sa->sa_next;
+			if (sa->sa_conn == conn)
+				ike_sa_close(sa);
+		}
+	}
+	finish(conn, COMMAND_UP, "it is no longer configured");
+	finish(conn, COMMAND_REKEY, "it is no longer configured");
+	while (*pos != conn)
+		pos = &(*pos)->cn_next;
+	*pos = conn->cn_next;
+	conn->cn_next = core->core_dead_conns;
+	core->core_dead_conns = conn;
+	conn_log(conn, CORE_NOTICE, "no longer configured");
+}
+
 static void on_teardown(struct conn *conn, const struct ipc_reply *reply)
 {
 	conn->cn_is_set_up = false;
@@ -423,6 +451,10 @@ static void on_teardown(struct conn *conn, const struct ipc_reply *reply)
 	else
 		conn_log(conn, CORE_NOTICE, "down");
 	finish(conn, COMMAND_DOWN, reply->ir_errno ? reply->ir_text : NULL);
+	if (conn->cn_restarting)
+		come_back(conn);
+	else if (conn->cn_leaving)
+		leave(conn);
 }
 
 static void on_reply(void *arg, const struct ipc_reply *reply)
@@ -960,6 +992,50 @@ static void conn_down(struct conn *conn)
 	down_step(conn);
 }
 
+static void come_back(struct conn *conn)
+{
+	conn->cn_restarting = false;
+	conn->cn_conf = *conn->cn_next_conf;
+	free(conn->cn_next_conf);
+	conn->cn_next_conf = NULL;
+	conn->cn_groups = 0;
+	conn->cn_single = false;
+	conn->cn_is_down = conn->cn_stays_down;
+	conn_log(conn, CORE_NOTICE, "has other settings now");
+	if (conn->cn_again)
+		conn_up(conn);
+	else if (!conn->cn_is_down)
+		conn_ready(conn);
+}
+
+void conn_restart(struct conn *conn, const struct conf_conn *conf)
+{
+	if (conf) {
+		conn->cn_next_conf = malloc(sizeof(*conf));
+		if (!conn->cn_next_conf) {
+			conn_log(conn, CORE_ERROR, "out of memory");
+			return;
+		}
+		*conn->cn_next_conf = *conf;
+	}
+	conn->cn_restarting = conf;
+	conn->cn_leaving = !conf;
+	conn->cn_again = !conn->cn_is_down &&
+		(conn->cn_kept || conn->cn_wanted || conn_child(conn));
+	conn->cn_stays_down = conn->cn_is_down;
+	conn_down(conn);
+}
+
+void conn_set_conf(struct conn *conn, const struct conf_conn *conf)
+{
+	u8 before = conn->cn_conf.conn_start;
+
+	conn->cn_conf = *conf;
+	conn_log(conn, CORE_NOTICE, "has other settings from the next negotiation on");
+	if (conf->conn_start != before && !conn->cn_is_down)
+		conn_ready(conn);
+}
+
 static void conn_rekey(struct conn *conn)
 {
 	struct child *child, *next;
@@ -996,6 +1072,8 @@ void core_forget(struct core *core, void *arg)
 {
 	struct conn *conn;
 
+	if (core->core_reload.cc_arg == arg)
+		core->core_reloading = false;
 	for (conn = core->core_conns; conn; conn = conn->cn_next) {
 		struct command **pos = &conn->cn_commands;
 

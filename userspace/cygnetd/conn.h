@@ -43,6 +43,11 @@ struct conn {
 	bool cn_is_down;		/* by command: no answer to peers either */
 	bool cn_downing;		/* such a command is under way */
 	bool cn_single;			/* the peer takes single pairs only */
+	bool cn_restarting;		/* then up again, with cn_next_conf */
+	bool cn_leaving;		/* then gone for ever */
+	bool cn_again;			/* what it was before: to be up */
+	bool cn_stays_down;		/* … or down by command */
+	struct conf_conn *cn_next_conf;
 	bool cn_has_packet;
 	struct ts_pair cn_packet;	/* of the last ACQUIRE */
 	char cn_device[16];
@@ -82,6 +87,10 @@ void conn_progress(struct conn *conn, const char *step, const char *format,
 /* What IKE_SA_INIT came to. */
 void conn_tell_chosen(struct ike_sa *sa);
 
+/* Settings that need nothing taken down. */
+void conn_set_conf(struct conn *conn, const struct conf_conn *conf);
+/* Down, and up again with those settings if it was; NULL: gone then. */
+void conn_restart(struct conn *conn, const struct conf_conn *conf);
 /* Everything has been configured: start what is to start by itself. */
 void conn_ready(struct conn *conn);
 void conn_acquire(struct conn *conn, const struct ipc_event *event);

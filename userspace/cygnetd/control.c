@@ -145,6 +145,11 @@ static void run_command(struct client *client, const char *cmd,
 	struct core_command command = { on_progress, on_done, client };
 	size_t i;
 
+	if (client->cl_full && !strcmp(cmd, CONTROL_CMD_RELOAD)) {
+		client->cl_busy = true;
+		core_reload(client->cl_core, &command);
+		return;
+	}
 	if (!strcmp(cmd, CONTROL_CMD_STATUS)) {
 		answer_status(client, name);
 		return;

@@ -240,12 +240,20 @@ void core_leave(struct core *core)
 		core->core_dead_sas = sa->sa_next;
 		ike_sa_free(sa);
 	}
+	while (core->core_dead_conns) {
+		struct conn *conn = core->core_dead_conns;
+
+		core->core_dead_conns = conn->cn_next;
+		conn_free(conn);
+	}
 	next = timers_next(&core->core_timers);
 	if (next != core->core_armed) {
 		core->core_armed = next;
 		core->core_ops->arm(core->core_ctx, next);
 	}
 }
+
+static void on_reloaded(void *arg, const struct ipc_reply *reply);
 
 struct core *core_new(const struct core_ops *ops, void *ctx)
 {
@@ -259,6 +267,7 @@ struct core *core_new(const struct core_ops *ops, void *ctx)
 	core->core_ops = ops;
 	core->core_ctx = ctx;
 	core->core_armed = UINT64_MAX;
+	waiter_init(&core->core_waiter, on_reloaded, core);
 	core->core_ike_port = 500;
 	core->core_natt_port = 4500;
 	return core;
@@ -290,31 +299,75 @@ void core_free(struct core *core)
 	free(core);
 }
 
-static void add_conn(struct core *core, const struct conf_conn *conf)
+static struct conn *add_conn(struct core *core, const struct conf_conn *conf)
 {
 	struct conn **pos = &core->core_conns;
 	struct conn *conn = conn_new(core, conf);
 
 	if (!conn) {
 		core_log(core, CORE_ERROR, conf->conn_name, "out of memory");
-		return;
+		return NULL;
 	}
 	while (*pos)
 		pos = &(*pos)->cn_next;
 	*pos = conn;
+	return conn;
 }
 
 static void on_ready(struct core *core, const struct ipc_ready *ready)
 {
 	struct conn *conn;
 
+	bool again = core->core_ready;
+
 	core->core_ready = true;
 	if (ready->iy_ike_port)
 		core->core_ike_port = ready->iy_ike_port;
 	if (ready->iy_natt_port)
 		core->core_natt_port = ready->iy_natt_port;
-	for (conn = core->core_conns; conn; conn = conn->cn_next)
+	for (conn = core->core_conns; conn && !again; conn = conn->cn_next)
 		conn_ready(conn);
+}
+
+/* New, or with settings that are of no consequence for what is up. */
+static void take_conf(struct core *core, const struct conf_conn *conf)
+{
+	struct conn *conn = conn_find(core, conf->conn_name);
+
+	if (conn) {
+		conn_set_conf(conn, conf);
+		return;
+	}
+	conn = add_conn(core, conf);
+	if (conn && core->core_ready)
+		conn_ready(conn);
+}
+
+static void on_reloaded(void *arg, const struct ipc_reply *reply)
+{
+	struct core *core = arg;
+
+	if (!core->core_reloading)
+		return;
+	core->core_reloading = false;
+	core->core_reload.cc_done(core->core_reload.cc_arg,
+				  reply->ir_errno ? reply->ir_text : NULL);
+}
+
+void core_reload(struct core *core, const struct core_command *cmd)
+{
+	struct ipc_msg msg;
+
+	if (core->core_waiter.wait_pending) {
+		cmd->cc_done(cmd->cc_arg, "a reload is under way");
+		return;
+	}
+	core_enter(core);
+	core->core_reload = *cmd;
+	core->core_reloading = true;
+	core_ask_init(&msg, IPC_RELOAD, NULL);
+	waiter_ask(core, &core->core_waiter, &msg);
+	core_leave(core);
 }
 
 static void on_reply(struct core *core, const struct ipc_msg *msg)
@@ -339,7 +392,15 @@ void core_keeper(struct core *core, const struct ipc_msg *msg)
 		creds_take(&core->core_creds, &msg->im_cred);
 		break;
 	case IPC_CONF:
-		add_conn(core, &msg->im_conf);
+		take_conf(core, &msg->im_conf);
+		break;
+	case IPC_RESTART:
+		if (conn)
+			conn_restart(conn, &msg->im_conf);
+		break;
+	case IPC_FORGET:
+		if (conn)
+			conn_restart(conn, NULL);
 		break;
 	case IPC_READY:
 		on_ready(core, &msg->im_ready);

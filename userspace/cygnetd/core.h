@@ -121,6 +121,9 @@ void core_rekey(struct core *core, const char *name, const struct core_command *
 void core_rekey_ike(struct core *core, const char *name,
 		    const struct core_command *cmd);
 
+/* Read the configuration again; what did not change is left alone. */
+void core_reload(struct core *core, const struct core_command *cmd);
+
 /**
  * core_status() - live state for people and programs
  * @name: one connection, or NULL for all

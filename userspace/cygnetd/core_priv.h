@@ -63,6 +63,10 @@ struct core {
 	u16 core_ike_port, core_natt_port;
 
 	struct creds core_creds;
+	struct conn *core_dead_conns;
+	struct waiter core_waiter;	/* IPC_RELOAD */
+	struct core_command core_reload;	/* who asked for it */
+	bool core_reloading;
 	struct conn *core_conns;	/* in the configuration's order */
 	struct ike_sa *core_sas[CORE_BUCKETS];	/* by our SPI */
 	struct ike_sa *core_inits[CORE_BUCKETS];	/* by SA_INIT's hash */

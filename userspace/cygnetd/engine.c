@@ -336,6 +336,8 @@ static void receive_keeper(void)
 	int ret;
 
 	while ((ret = ipc_recv(ENGINE_FD, &msg, NULL, NULL)) > 0) {
+		if (msg.im_type == IPC_READY)
+			log_set_level(msg.im_ready.iy_log_level);
 		core_keeper(engine.en_core, &msg);
 		OPENSSL_cleanse(&msg, sizeof(msg));
 	}

@@ -17,6 +17,7 @@ static const size_t body_len[IPC_TYPES] = {
 	[IPC_SOCKETS]	 = sizeof(struct ipc_sockets),
 	[IPC_CRED]	 = offsetof(struct ipc_cred, ix_data),
 	[IPC_CONF]	 = sizeof(struct conf_conn),
+	[IPC_RESTART]	 = sizeof(struct conf_conn),
 	[IPC_ADOPTED]	 = sizeof(struct ipc_event),
 	[IPC_READY]	 = sizeof(struct ipc_ready),
 	[IPC_ACQUIRE]	 = sizeof(struct ipc_event),
@@ -93,6 +94,7 @@ static bool body_shape(const struct ipc_msg *msg, int n_fds)
 	case IPC_SOCKETS:
 		return msg->im_sockets.io_n == (u32)n_fds;
 	case IPC_CONF:
+	case IPC_RESTART:
 		return terminated(msg->im_conf.conn_name,
 				  sizeof(msg->im_conf.conn_name)) &&
 		       msg->im_conf.conn_npairs <= CONF_TS_MAX &&

@@ -35,7 +35,9 @@ enum ipc_type {
 	IPC_CRED,		/* public certificates and keys, by their file */
 	IPC_CONF,		/* a connection; sent before IPC_READY */
 	IPC_ADOPTED,		/* a child SA pair found in the kernel at start */
-	IPC_READY,		/* all of the above has been sent */
+	IPC_RESTART,		/* a connection with another content: down, then up */
+	IPC_FORGET,		/* a connection that is no more: down */
+	IPC_READY,		/* all of the above has been sent; after a reload again */
 	IPC_ACQUIRE,		/* a packet met a protecting policy without SA */
 	IPC_EXPIRE,		/* a lifetime of an SA has passed */
 
@@ -49,6 +51,7 @@ enum ipc_type {
 	IPC_CHILD_DEL,		/* delete one or both directions */
 	IPC_CHILD_IDLE,		/* how long an inbound SA has been silent */
 	IPC_RESOLVE,		/* both addresses to use for a connection */
+	IPC_RELOAD,		/* read the configuration again; of no connection */
 
 	IPC_REPLY,		/* keeper to engine */
 	IPC_TYPES,
@@ -115,6 +118,7 @@ struct ipc_spi {
 /* IPC_READY: the local ports behind the sockets, also for UDP encapsulation. */
 struct ipc_ready {
 	u16 iy_ike_port, iy_natt_port;
+	u32 iy_log_level;		/* enum conf_log_level */
 };
 
 #define IPC_DIR_IN	1

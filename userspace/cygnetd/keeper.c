@@ -153,15 +153,28 @@ static int answer_spi(struct keeper *keeper, const struct conf_conn *conn,
 	return ret ? ret : be->be_ops->bo_spi(be, &spi->is_local, reply);
 }
 
+/* What a reload had in store for it. */
+static void settle(struct keeper *keeper, size_t index)
+{
+	struct reload *plan = &keeper->kp_reload;
+
+	if (!plan->re_conf || !plan->re_change[index])
+		return;
+	reload_settle(plan, index);
+	keys_load_one(keeper->kp_keys, index, &plan->re_conf->conf_conns[index]);
+}
+
 static int answer_down(struct keeper *keeper, const struct conf_conn *conn,
 		       struct ipc_reply *reply)
 {
 	struct backend *be = keeper->kp_backend;
 	int ret = be->be_ops->bo_down(be, conn, reply);
 
-	if (!ret)
-		forget_conn(keeper, conn);
-	return ret;
+	if (ret)
+		return ret;
+	forget_conn(keeper, conn);
+	settle(keeper, conn - keeper->kp_conf->conf_conns);
+	return 0;
 }
 
 static int answer_add(struct keeper *keeper, const struct conf_conn *conn,
@@ -319,6 +332,39 @@ void keeper_event(struct keeper *keeper, enum ipc_type type, const char *name,
 		if (event->ie_spi_out)
 			note_sa(keeper, conn, IPC_DIR_OUT, event->ie_spi_out,
 				&event->ie_remote.ep_addr);
+	}
+}
+
+void keeper_reload(struct keeper *keeper, const struct reload *plan,
+		   struct keys *keys)
+{
+	for (size_t i = keeper->kp_n_sas; i-- > 0;) {
+		struct keeper_sa *sa = &keeper->kp_sas[i];
+
+		/* Each is still there, gone or not. */
+		sa->ks_conn = conf_find(plan->re_conf, sa->ks_conn->conn_name);
+		if (!sa->ks_conn)
+			forget_sa(keeper, sa);
+	}
+	keys_free(keeper->kp_keys);
+	reload_free(&keeper->kp_reload);
+	keeper->kp_reload = *plan;
+	keeper->kp_conf = plan->re_conf;
+	keeper->kp_keys = keys;
+}
+
+void keeper_settle(struct keeper *keeper)
+{
+	struct backend *be = keeper->kp_backend;
+	struct ipc_reply reply = { 0 };
+	u32 i;
+
+	for (i = 0; keeper->kp_reload.re_pending &&
+	     i < keeper->kp_conf->conf_nconns; i++) {
+		if (keeper->kp_reload.re_change[i] < CHANGE_RESTART)
+			continue;
+		be->be_ops->bo_down(be, &keeper->kp_conf->conf_conns[i], &reply);
+		settle(keeper, i);
 	}
 }
 

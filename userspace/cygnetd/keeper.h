@@ -8,12 +8,14 @@
 
 #include "backend.h"
 #include "keys.h"
+#include "reload.h"
 
 struct keeper_sa;
 
 struct keeper {
 	const struct conf *kp_conf;
-	const struct keys *kp_keys;
+	struct keys *kp_keys;
+	struct reload kp_reload;	/* kp_conf is its, after the first */
 	struct backend *kp_backend;
 	/* The SAs that the engine may delete and ask about. */
 	struct keeper_sa *kp_sas;
@@ -35,6 +37,11 @@ bool keeper_answer(struct keeper *keeper, const struct ipc_msg *request,
 void keeper_event(struct keeper *keeper, enum ipc_type type, const char *conn,
 		  const struct ipc_event *event);
 
+/* From now on what the plan says, and these keys. */
+void keeper_reload(struct keeper *keeper, const struct reload *plan,
+		   struct keys *keys);
+/* Takes down what a reload has left to take down: the engine is dead. */
+void keeper_settle(struct keeper *keeper);
 /* Forgets its SAs; the rest belongs to the caller. */
 void keeper_uninit(struct keeper *keeper);
 

@@ -54,10 +54,14 @@ static struct keys *keys_alloc(size_t count)
 	return keys;
 }
 
-static void load(struct keys *keys, size_t index, const struct conf_conn *conn)
+void keys_load_one(struct keys *keys, size_t index,
+		   const struct conf_conn *conn)
 {
 	char err[512];
 
+	secret_wipe(&keys->keys_psk[index]);
+	EVP_PKEY_free(keys->keys_private[index]);
+	keys->keys_private[index] = NULL;
 	if (conn->conn_psk[0] &&
 	    !secret_read_psk(&keys->keys_psk[index], conn->conn_psk, err,
 			     sizeof(err)))
@@ -78,7 +82,7 @@ struct keys *keys_load(const struct conf *conf)
 	struct keys *keys = keys_alloc(conf->conf_nconns);
 
 	for (size_t i = 0; keys && i < conf->conf_nconns; i++)
-		load(keys, i, &conf->conf_conns[i]);
+		keys_load_one(keys, i, &conf->conf_conns[i]);
 	return keys;
 }
 

@@ -21,6 +21,10 @@ struct keys;
  */
 struct keys *keys_load(const struct conf *conf);
 
+/* The same for one connection whose content is another one now. */
+void keys_load_one(struct keys *keys, size_t index,
+		   const struct conf_conn *conn);
+
 /* Wipes them; NULL is allowed. */
 void keys_free(struct keys *keys);
 

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -18,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cred.h"
 #include "credsend.h"
 #include "crypto.h"
 #include "engine.h"
@@ -35,10 +37,9 @@
 #define HEALTHY_MS	60000	/* an engine that lived so long was well */
 
 static struct supervisor {
-	const struct conf *su_conf;
+	const struct conf *su_conf;	/* what it was started with */
 	struct sockets su_sockets;
 	struct keeper su_keeper;
-	struct keys *su_keys;
 	int su_signals;
 	pid_t su_engine;		/* 0: none */
 	int su_fd;			/* our end of the pair, -1: none */
@@ -122,19 +123,36 @@ static void on_event(void *arg, enum ipc_type type, const char *conn,
 	send_engine(&msg, NULL, 0);
 }
 
+static bool send_conn(enum ipc_type type, const struct conf_conn *conn)
+{
+	struct ipc_msg msg = { .im_type = type };
+
+	if (type != IPC_FORGET)
+		msg.im_conf = *conn;
+	memcpy(msg.im_conn, conn->conn_name, sizeof(msg.im_conn));
+	return send_engine(&msg, NULL, 0);
+}
+
+static bool send_ready(void)
+{
+	const struct conf *conf = su.su_keeper.kp_conf;
+	struct ipc_msg ready = {
+		.im_type = IPC_READY,
+		.im_ready = { conf->conf_ike_port, conf->conf_natt_port,
+			      conf->conf_log_level },
+	};
+
+	return send_engine(&ready, NULL, 0);
+}
+
 static bool send_conf(void)
 {
-	const struct conf *conf = su.su_conf;
+	const struct conf *conf = su.su_keeper.kp_conf;
 
-	for (u32 i = 0; i < conf->conf_nconns; i++) {
-		struct ipc_msg msg = { .im_type = IPC_CONF,
-				       .im_conf = conf->conf_conns[i] };
-
-		memcpy(msg.im_conn, conf->conf_conns[i].conn_name,
-		       sizeof(msg.im_conn));
-		if (!send_engine(&msg, NULL, 0))
+	for (u32 i = 0; i < conf->conf_nconns; i++)
+		if (conf->conf_conns[i].conn_name[0] &&
+		    !send_conn(IPC_CONF, &conf->conf_conns[i]))
 			return false;
-	}
 	return true;
 }
 
@@ -147,20 +165,16 @@ static bool introduce_world(void)
 {
 	struct ipc_msg sockets = { .im_type = IPC_SOCKETS,
 				   .im_sockets = su.su_sockets.so_info };
-	struct ipc_msg ready = {
-		.im_type = IPC_READY,
-		.im_ready = { su.su_conf->conf_ike_port,
-			      su.su_conf->conf_natt_port },
-	};
 	struct backend *be = su.su_keeper.kp_backend;
 
 	if (!send_engine(&sockets, su.su_sockets.so_fds,
 			 su.su_sockets.so_info.io_n) ||
-	    !credsend(su.su_conf, su.su_keys, send_cred, NULL) || !send_conf())
+	    !credsend(su.su_keeper.kp_conf, su.su_keeper.kp_keys, send_cred,
+		      NULL) || !send_conf())
 		return false;
 	keeper_uninit(&su.su_keeper);
-	be->be_ops->bo_adopt(be, su.su_conf, on_event, NULL);
-	return send_engine(&ready, NULL, 0);
+	be->be_ops->bo_adopt(be, su.su_keeper.kp_conf, on_event, NULL);
+	return send_ready();
 }
 
 static int spawn_engine(int fd)
@@ -220,22 +234,146 @@ static bool begin(void)
 {
 	if (!start_engine())
 		return false;
-	su.su_keys = keys_load(su.su_conf);
-	if (!su.su_keys) {
+	su.su_keeper.kp_keys = keys_load(su.su_conf);
+	if (!su.su_keeper.kp_keys) {
 		log_error("out of memory");
 		return false;
 	}
-	su.su_keeper.kp_keys = su.su_keys;
 	introduce_world();
 	return true;
 }
 
 static void restart_engine(void)
 {
+	keeper_settle(&su.su_keeper);
 	if (start_engine())
 		introduce_world();
 	else
 		su.su_start_at = now_ms() + BACKOFF_MAX_MS;
+}
+
+/* A new configuration */
+
+static bool send_change(const struct reload *plan, u32 i)
+{
+	const struct conf_conn *conn = &plan->re_conf->conf_conns[i];
+
+	switch (plan->re_change[i]) {
+	case CHANGE_NEW:
+	case CHANGE_LIVE:
+		return send_conn(IPC_CONF, conn);
+	case CHANGE_RESTART:
+		return send_conn(IPC_RESTART, &plan->re_next[i]);
+	case CHANGE_GONE:
+		return send_conn(IPC_FORGET, conn);
+	}
+	return true;
+}
+
+static void send_changes(const struct reload *plan)
+{
+	const struct keeper *keeper = &su.su_keeper;
+	bool ok = credsend(keeper->kp_conf, keeper->kp_keys, send_cred, NULL);
+
+	for (u32 i = 0; ok && i < plan->re_conf->conf_nconns; i++) {
+		ok = send_change(plan, i);
+		if (plan->re_change[i] < CHANGE_RESTART)
+			plan->re_change[i] = CHANGE_NONE;
+	}
+	if (ok)
+		send_ready();
+}
+
+/* The file, without a mistake in it or in what it names; NULL otherwise. */
+static struct conf *read_sound(char *err, size_t err_size)
+{
+	const char *path = su.su_conf->conf_path;
+	struct conf_log log = { 0 };
+	struct conf *conf = conf_read(path, &log);
+	size_t i;
+
+	if (conf && cred_check(conf, &log)) {
+		conf_free(conf);
+		conf = NULL;
+	}
+	for (i = log.log_count; i-- > 0;) {
+		const struct conf_message *msg = &log.log_messages[i];
+
+		log_line(msg->msg_warning ? CONF_LOG_WARNING : CONF_LOG_ERROR,
+			 NULL, "%s:%u:%u: %s", path, msg->msg_line,
+			 msg->msg_column, msg->msg_text);
+		if (!msg->msg_warning)
+			snprintf(err, err_size, "%.80s:%u:%u: %.140s", path,
+				 msg->msg_line, msg->msg_column, msg->msg_text);
+	}
+	conf_log_free(&log);
+	return conf;
+}
+
+/* False, with nothing changed and the reason in err. */
+static bool apply(const struct conf *next, char *err, size_t err_size)
+{
+	const char *why = reload_refuse(su.su_keeper.kp_conf, next);
+	struct keys *keys = NULL;
+	struct reload plan = { 0 };
+
+	if (!why && !reload_plan(&plan, su.su_keeper.kp_conf, next))
+		why = "out of memory";
+	if (!why)
+		keys = keys_load(plan.re_conf);
+	if (!why && !keys)
+		why = "out of memory";
+	if (why) {
+		snprintf(err, err_size, "%s", why);
+		reload_free(&plan);
+		return false;
+	}
+	keeper_reload(&su.su_keeper, &plan, keys);
+	log_set_level(next->conf_log_level);
+	send_changes(&su.su_keeper.kp_reload);
+	return true;
+}
+
+static int read_again(struct ipc_reply *reply)
+{
+	struct conf *next;
+	bool ok;
+
+	if (su.su_keeper.kp_reload.re_pending)
+		return reply_refuse(reply, EBUSY,
+				    "the last reload is still taking connections down");
+	next = read_sound(reply->ir_text, sizeof(reply->ir_text));
+	ok = next && apply(next, reply->ir_text, sizeof(reply->ir_text));
+	conf_free(next);
+	log_info(ok ? "the configuration is loaded anew" :
+		 "the old configuration stays in force");
+	return ok ? 0 : -EINVAL;
+}
+
+static void reload_by_signal(void)
+{
+	struct ipc_reply reply = { 0 };
+
+	if (read_again(&reply))
+		log_error("%s", reply.ir_text);
+}
+
+static bool answer_reload(const struct ipc_msg *request, struct ipc_msg *answer)
+{
+	memset(answer, 0, sizeof(*answer));
+	answer->im_type = IPC_REPLY;
+	answer->im_handle = request->im_handle;
+	answer->im_generation = request->im_generation;
+	answer->im_reply.ir_errno = -read_again(&answer->im_reply);
+	return true;
+}
+
+static bool answer_request(const struct ipc_msg *request,
+			   struct ipc_msg *answer)
+{
+	if (request->im_type == IPC_RELOAD)
+		return answer_reload(request, answer);
+	return keeper_answer(&su.su_keeper, request, answer);
 }
 
 /* The loop */
@@ -251,7 +389,7 @@ static void serve_requests(void)
 		if (poll(&pfd, 1, 0) <= 0)
 			break;
 		ret = ipc_recv(su.su_fd, &request, NULL, NULL);
-		if (ret > 0 && keeper_answer(&su.su_keeper, &request, &answer))
+		if (ret > 0 && answer_request(&request, &answer))
 			send_engine(&answer, NULL, 0);
 		else if (ret == 0 || (ret < 0 && errno == ECONNRESET))
 			kill_engine(NULL);
@@ -281,7 +419,7 @@ static void take_signal(void)
 		reap();
 		break;
 	case SIGHUP:
-		log_warning("a new configuration needs a restart: tunnels stay up through it");
+		reload_by_signal();
 		break;
 	default:
 		log_info("stopping; tunnels stay up in the kernel");
@@ -390,6 +528,7 @@ bool supervise(const struct conf *conf, struct backend *backend)
 	end_engine();
 	sockets_close(&su.su_sockets);
 	keeper_uninit(&su.su_keeper);
-	keys_free(su.su_keys);
+	keys_free(su.su_keeper.kp_keys);
+	reload_free(&su.su_keeper.kp_reload);
 	return ok;
 }

@@ -499,7 +499,7 @@ const struct conf_conn *conf_find(const struct conf *conf, const char *name)
 {
 	u32 i;
 
-	for (i = 0; i < conf->conf_nconns; i++)
+	for (i = 0; *name && i < conf->conf_nconns; i++)
 		if (!strcmp(conf->conf_conns[i].conn_name, name))
 			return &conf->conf_conns[i];
 	return NULL;

@@ -21,11 +21,12 @@
  * that goes away stops the lines, not the work. Unknown members are ignored;
  * an unknown "v" or "cmd" is answered with done, ok false and an error.
  *
- * Commands (all but status need "name"):
+ * Commands (all but reload and status need "name"):
  *	up	initiate and wait for the result; ok at once if it is up
  *	down	delete the SAs at the peer, take device, address, routes away
  *	rekey	replace the child SAs, wait for the result
  *	rekey-ike replace the IKE SA, wait for the result
+ *	reload	read the configuration again; one with mistakes changes nothing
  *	status	no lines but the last, which carries "connections"; with
  *		"name" only that one:
  *
@@ -69,6 +70,7 @@
 #define CONTROL_CMD_REKEY	"rekey"
 #define CONTROL_CMD_REKEY_IKE	"rekey-ike"
 #define CONTROL_CMD_STATUS	"status"
+#define CONTROL_CMD_RELOAD	"reload"
 
 /* Server: lines to send, as strings to free(); NULL without memory. */
 char *control_log_line(const char *step, const char *text, long long ms);
