@@ -15,12 +15,14 @@ which enters a namespace to open a socket there and keeps it.  A packet of the
 inner networks that shows on the wire fails whatever test reads it.
 """
 
+import collections
 import ctypes
 import errno
 import ipaddress
 import os
 import select
 import socket
+import struct
 import subprocess
 import time
 from contextlib import contextmanager
@@ -133,8 +135,27 @@ def in_clear(packet):
     return packet[8] == 0xFD or packet[24] == 0xFD
 
 
+class Recent:
+    """The last packets of all taps of one kind, for whoever looks into a failure."""
+
+    def __init__(self, linktype):
+        self.linktype, self.packets = linktype, collections.deque(maxlen=2000)
+
+    def add(self, data):
+        self.packets.append((time.time(), data))
+
+    def save(self, path):
+        with open(path, "wb") as f:
+            f.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 1 << 18, self.linktype))
+            for when, data in self.packets:
+                f.write(struct.pack("=IIII", int(when), int(when % 1 * 1e6), len(data),
+                                    len(data)) + data)
+
+
 class Tap:
     """A packet socket on a device: what it receives and, if asked, sends."""
+
+    recent = {True: Recent(1), False: Recent(101)}      # Ethernet, or IP without
 
     def __init__(self, ns, device, ethernet, outgoing=False):
         self.sock = ns.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
@@ -156,7 +177,9 @@ class Tap:
     def send(self, packets):
         """Packets as they are; what is no IP goes as IPv4."""
         for packet in packets:
-            self.sock.send(self.frame.get(packet[0] >> 4, self.frame[4]) + packet)
+            data = self.frame.get(packet[0] >> 4, self.frame[4]) + packet
+            self.recent[True].add(data)
+            self.sock.send(data)
 
     def read(self):
         """The next IP packet that is here already, or None; neighbours and
@@ -168,6 +191,7 @@ class Tap:
                 if error.errno == errno.ENETDOWN:   # told once
                     continue
                 raise
+            self.recent[self.header > 0].add(data)
             packet = data[self.header:]
             if (address[2] == PACKET_OUTGOING) != self.outgoing or \
                     address[1] not in (0x800, 0x86DD) or \

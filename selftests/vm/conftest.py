@@ -2,11 +2,30 @@
 """What every test in a guest may count on: cygnet.ko is loaded."""
 
 import os
+import re
 
 import pytest
 
-from lib.bench import Gateway
+from lib.bench import Gateway, Tap, run
 from lib.module import insmod
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """What a failed test leaves beside the runner's logs: the last packets that
+    its taps saw, and the end of the kernel's log."""
+    report = (yield).get_result()
+    if not report.failed or "GUEST" not in os.environ:
+        return
+    name = re.sub(r"[^\w.-]+", "_", item.nodeid.split("/")[-1])
+    folder = "/run/selftest/failed/" + name
+    os.makedirs(folder, exist_ok=True)
+    Tap.recent[True].save(folder + "/wire.pcap")
+    Tap.recent[False].save(folder + "/inside.pcap")
+    with open(folder + "/dmesg", "w", encoding="utf-8") as f:
+        f.write("\n".join(run("dmesg").splitlines()[-300:]) + "\n")
+    report.sections.append(("logs", "wire.pcap, inside.pcap and dmesg are in failed/%s, where "
+                            "the runner's logs are" % name))
 
 
 @pytest.fixture(scope="session", autouse=True)
