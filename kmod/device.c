@@ -159,8 +159,8 @@ static void device_setup(struct net_device *dev)
 	INIT_LIST_HEAD(&cyg->policies);
 }
 
-static int new_device(struct net *src_net, struct net_device *dev,
-		      struct nlattr *tb[], struct nlattr *data[],
+static int new_device(struct net_device *dev,
+		      struct rtnl_newlink_params *params,
 		      struct netlink_ext_ack *extack)
 {
 	struct cyg_device *cyg = netdev_priv(dev);

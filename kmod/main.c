@@ -78,7 +78,7 @@ static int __init cyg_init(void)
 {
 	int err;
 
-	cyg_wq = alloc_workqueue("cygnet", 0, 0);
+	cyg_wq = alloc_workqueue("cygnet", WQ_PERCPU, 0);
 	if (!cyg_wq)
 		return -ENOMEM;
 	err = register_pernet_subsys(&net_ops);

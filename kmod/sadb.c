@@ -341,7 +341,7 @@ static void start_expiry(struct cyg_sa *sa)
 /* Sends only if the policy's SA was silent for that long. */
 static void keep_alive(struct timer_list *timer)
 {
-	struct cyg_sa *sa = from_timer(sa, timer, keepalive_timer);
+	struct cyg_sa *sa = timer_container_of(sa, timer, keepalive_timer);
 	u64 silent, interval = sa->keepalive * NSEC_PER_SEC;
 
 	rcu_read_lock();
@@ -431,8 +431,7 @@ struct cyg_sa *cyg_sadb_new(struct cyg_net *cn, const struct cyg_sa_config *conf
 	INIT_LIST_HEAD(&sa->node);
 	INIT_LIST_HEAD(&sa->policy_node);
 	INIT_RCU_WORK(&sa->free_work, sa_free_work);
-	hrtimer_init(&sa->expiry, CLOCK_BOOTTIME, HRTIMER_MODE_ABS_SOFT);
-	sa->expiry.function = expire;
+	hrtimer_setup(&sa->expiry, expire, CLOCK_BOOTTIME, HRTIMER_MODE_ABS_SOFT);
 	timer_setup(&sa->keepalive_timer, keep_alive, 0);
 	sa->created = ktime_get_boottime_ns();
 	sa->used = sa->created;
