@@ -36,9 +36,11 @@ help:
 	@echo 'make check          every test'
 	@echo 'make check-unit     the userspace, in one process, under ASan and UBSan'
 	@echo 'make check-ike      the daemon against strongSwan, in network namespaces'
-	@echo 'make check-vm       the module in a VM with Debian'\''s kernel KERNEL=6.1'
+	@echo 'make check-vm       the module in a VM with Debian'\''s KERNEL=6.1, 6.12, 7.2'
 	@echo 'make check-debug    the same tests in a kernel with KASAN, lockdep, kmemleak'
 	@echo '     T=replay       ... only the tests of that name'
+	@echo 'make check-build    does the module build for 6.1, 6.12, 7.2, PREEMPT_RT, arm64?'
+	@echo 'make check-kernels  check-build, and the datapath in VMs with 6.12 and 7.2'
 	@echo 'make bench          what a packet costs, beside WireGuard and xfrm; see selftests/bench'
 	@echo '     ROW=tcp-h2h    ... only that row'
 	@echo 'make lint           checkpatch, sparse, shellcheck, flake8; generated files'
@@ -46,8 +48,9 @@ help:
 	@echo 'make clean          remove build/'
 	@echo 'make clean-cache    remove the kernels that the tests fetched and built'
 
-# build_module KERNEL-FOLDER,RELEASE,ARGUMENTS: the module, in a folder of its
-# own that links to the sources, so that several kernels can stand side by side.
+# build_module KERNEL-FOLDER,RELEASE,ARGUMENTS,PREFIX: the module, in a folder of
+# its own that links to the sources, so that several kernels can stand side by
+# side; PREFIX is what make runs in.
 define build_module
 	@mkdir -p $(BUILD)/kmod-$(2)
 	@find $(BUILD)/kmod-$(2) -xtype l -delete
@@ -56,7 +59,7 @@ define build_module
 			to=$(BUILD)/kmod-$(2)/$$file; \
 			[ -e "$$to" ] || { mkdir -p "$${to%/*}"; ln -s "$(CURDIR)/$$file" "$$to"; }; \
 		done
-	+$(MAKE) -C $(1) M=$(BUILD)/kmod-$(2) W=1 KCFLAGS=-Werror $(3) modules
+	+$(4) $(MAKE) -C $(1) M=$(BUILD)/kmod-$(2) W=1 KCFLAGS=-Werror $(3) modules
 endef
 
 module:
@@ -71,14 +74,19 @@ endif
 	$(call build_module,$(KDIR),$(KVER))
 endif
 
-module-vm:
-	@$(CURDIR)/selftests/setup build vm
-	$(eval ENTRY := $(shell $(CURDIR)/selftests/cache kernel $(KERNEL)))
-	$(call build_module,$(ENTRY)/build,$(shell cat $(ENTRY)/kver))
+# A step of its own: what a recipe asks the shell is asked before its first line runs.
+setup-vm setup-debug: setup-%:
+	@$(CURDIR)/selftests/setup build $*
 
-module-debug:
-	@$(CURDIR)/selftests/setup build debug
+module-vm: setup-vm
+	$(eval ENTRY := $(shell $(CURDIR)/selftests/cache kernel $(KERNEL)))
+	$(if $(ENTRY),,$(error no kernel $(KERNEL) to build for))
+	$(call build_module,$(ENTRY)/build,$(shell cat $(ENTRY)/kver),,$\
+		$(CURDIR)/selftests/inside $(ENTRY))
+
+module-debug: setup-debug
 	$(eval ENTRY := $(shell $(CURDIR)/selftests/cache uml))
+	$(if $(ENTRY),,$(error no debug kernel to build for))
 	$(call build_module,$(ENTRY)/build,$(shell cat $(ENTRY)/kver),ARCH=um)
 
 userspace:
@@ -98,8 +106,11 @@ endif
 check:
 	@selftests/check lint unit ike vm debug
 
-check-unit check-ike check-vm check-debug: check-%:
+check-unit check-ike check-vm check-debug check-build: check-%:
 	@selftests/check $*
+
+check-kernels:
+	@selftests/check build vm-6.12 vm-7.2
 
 demo:
 	@selftests/demo
@@ -116,5 +127,6 @@ clean:
 clean-cache:
 	selftests/cache clean
 
-.PHONY: all help module module-vm module-debug userspace install check \
-	check-unit check-ike check-vm check-debug demo bench lint clean clean-cache
+.PHONY: all help module setup-vm setup-debug module-vm module-debug userspace \
+	install check check-unit check-ike check-vm check-debug check-build \
+	check-kernels demo bench lint clean clean-cache
