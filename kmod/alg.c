@@ -4,22 +4,20 @@
  */
 #include <crypto/aead.h>
 #include <crypto/authenc.h>
+#include <crypto/hash.h>
 #include <linux/rtnetlink.h>
 
 #include "cygnet.h"
 
 /* Ciphers. Modes with a counter make the IV from the sequence number. */
 
-#define AES_KEYS	{ 128, 192, 256 }
-#define AES_GCM(_id, _name, _icv) {					\
-	.id = _id, .name = _name, .driver = "rfc4106(gcm(aes))",	\
-	.key_bits = AES_KEYS, .salt = 4, .iv = 8, .icv = _icv, .block = 4, \
-}
+#define AES_GCM(_id, _name, _icv) \
+	{ .id = _id, .name = _name, .driver = "rfc4106(gcm(aes))", \
+	  .key_bits = { 128, 192, 256 }, .salt = 4, .iv = 8, .icv = _icv, .block = 4 }
 
-#define AES_CCM(_id, _name, _icv) {					\
-	.id = _id, .name = _name, .driver = "rfc4309(ccm(aes))",	\
-	.key_bits = AES_KEYS, .salt = 3, .iv = 8, .icv = _icv, .block = 4, \
-}
+#define AES_CCM(_id, _name, _icv) \
+	{ .id = _id, .name = _name, .driver = "rfc4309(ccm(aes))", \
+	  .key_bits = { 128, 192, 256 }, .salt = 3, .iv = 8, .icv = _icv, .block = 4 }
 
 static const struct cyg_alg algs[] = {
 	{
@@ -32,7 +30,7 @@ static const struct cyg_alg algs[] = {
 		.id = 12,
 		.name = "AES-CBC",
 		.driver = "cbc(aes)",
-		.key_bits = AES_KEYS,
+		.key_bits = { 128, 192, 256 },
 		.iv = 16,
 		.random_iv = true,
 		.block = 16,
@@ -41,7 +39,7 @@ static const struct cyg_alg algs[] = {
 		.id = 13,
 		.name = "AES-CTR",
 		.driver = "rfc3686(ctr(aes))",
-		.key_bits = AES_KEYS,
+		.key_bits = { 128, 192, 256 },
 		.salt = 4,
 		.iv = 8,
 		.block = 4,
@@ -56,7 +54,7 @@ static const struct cyg_alg algs[] = {
 		.id = 21,
 		.name = "AES-GMAC",
 		.driver = "rfc4543(gcm(aes))",
-		.key_bits = AES_KEYS,
+		.key_bits = { 128, 192, 256 },
 		.salt = 4,
 		.iv = 8,
 		.icv = 16,
@@ -111,9 +109,6 @@ const struct cyg_integ *cyg_alg_find_integ(u16 id)
 	return NULL;
 }
 
-#define ENCR_UNKNOWN "encryption algorithm is not supported: AES-GCM (20), ChaCha20-Poly1305 (28), AES-CBC (12), -CTR (13), -CCM (14 to 16), -GMAC (21) and NULL (11) are"
-#define INTEG_UNKNOWN "integrity algorithm is not supported: HMAC-SHA2 (12 to 14), AES-CMAC-96 (8) and AES-XCBC-96 (5) are"
-
 /**
  * cyg_alg_refusal - why an encryption algorithm is not in the table
  * @id: IKEv2 transform type 1
@@ -132,9 +127,9 @@ const char *cyg_alg_refusal(u16 id)
 	case 6:
 	case 7:
 	case 8:
-		return "RC5, IDEA, CAST, Blowfish must not be used (RFC 8221 section 5, RFC 9395)";
+		return "RC5, IDEA, CAST and Blowfish must not be used (RFC 9395)";
 	default:
-		return ENCR_UNKNOWN;
+		return "encryption algorithm is not supported: 11 to 16, 18 to 21 and 28 are";
 	}
 }
 
@@ -152,7 +147,7 @@ const char *cyg_alg_refusal_integ(u16 id)
 	case 4:
 		return "DES-MAC and KPDK-MD5 must not be used (RFC 8221 section 6)";
 	default:
-		return INTEG_UNKNOWN;
+		return "integrity algorithm is not supported: 5, 8 and 12 to 14 are";
 	}
 }
 
@@ -213,6 +208,25 @@ static struct crypto_aead *alloc(const struct cyg_sa_config *config)
 	snprintf(name, sizeof(name), "authenc%s(%s,%s)", config->esn ? "esn" : "",
 		 config->integ->driver, config->alg->driver);
 	return crypto_alloc_aead(name, 0, 0);
+}
+
+/**
+ * cyg_alg_new_hash - a keyed hash, for AH
+ * @config: with a key of the length that the algorithm has
+ */
+struct crypto_ahash *cyg_alg_new_hash(const struct cyg_sa_config *config)
+{
+	struct crypto_ahash *ahash = crypto_alloc_ahash(config->integ->driver, 0, 0);
+	int err;
+
+	if (IS_ERR(ahash))
+		return ahash;
+	err = crypto_ahash_setkey(ahash, config->integ_secret,
+				  config->integ_secret_len);
+	if (!err)
+		return ahash;
+	crypto_free_ahash(ahash);
+	return ERR_PTR(err);
 }
 
 /**

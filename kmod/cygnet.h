@@ -23,6 +23,11 @@
  *                         └► encap.c  cyg_encap_send       UDP header
  *                              └► ipaddr.c  cyg_ipaddr_send    IP header, out
  *
+ * AH goes through ah.c in the place of esp.c and crypt.c.
+ *
+ * In transport mode transport.c keeps the packet's own IP header: split off in
+ * cyg_esp_output and put back when sending, and the same when receiving.
+ *
  * Control: netlink.c parses and checks, then calls sadb.c, spd.c and encap.c.
  *
  * Locks, outermost first: RTNL, cyg_net.lock (everything that netlink changes,
@@ -273,7 +278,7 @@ struct cyg_lifetime {
  * @family: of the outer addresses, 4 or 6
  * @mode: tunnel or transport
  * @esn: extended sequence numbers
- * @alg: encryption
+ * @alg: encryption, NULL for AH
  * @integ: integrity, NULL for an AEAD
  * @secret: encryption key and salt, in the netlink message
  * @secret_len: in bytes
@@ -323,9 +328,10 @@ struct cyg_sa_config {
  * @iv_len: bytes of IV in front of the ciphertext
  * @icv_len: bytes of ICV behind it
  * @block: what is encrypted is a multiple of that
- * @alg: encryption
+ * @alg: encryption, NULL for AH
  * @integ: integrity, NULL for an AEAD
- * @aead: keyed transform
+ * @aead: keyed transform, ESP
+ * @ahash: keyed hash, AH
  * @iv_salt: XORed with the sequence number, so that IVs tell nothing
  * @policy: the policy it belongs to
  * @cn: its namespace
@@ -366,6 +372,7 @@ struct cyg_sa {
 	const struct cyg_alg *alg;
 	const struct cyg_integ *integ;
 	struct crypto_aead *aead;
+	struct crypto_ahash *ahash;
 	__be64 iv_salt;
 	struct cyg_policy *policy;
 	struct cyg_net *cn;
@@ -396,6 +403,18 @@ static inline bool cyg_sa_encapsulated(const struct cyg_sa *sa)
 }
 
 /**
+ * struct cyg_headers - the IP headers that a packet keeps in transport mode
+ * @len: in bytes, 0 in tunnel mode
+ * @next_at: which byte of them says what follows
+ * @next: what follows once ESP or AH is taken out
+ */
+struct cyg_headers {
+	u16 len;
+	u16 next_at;
+	u8 next;
+};
+
+/**
  * struct cyg_crypt - a packet inside crypto
  * @sa: held
  * @source: the received packet, only read; NULL when sending
@@ -403,6 +422,7 @@ static inline bool cyg_sa_encapsulated(const struct cyg_sa *sa)
  * @done: called once, with BH off, under no lock
  * @sequence: of the packet
  * @inner_len: length of the inner packet, sending
+ * @headers: in front of the data of @skb, transport mode
  * @dsfield: of the outer header (received) or the inner one (sending)
  * @iv: as on the wire
  * @aad: associated data with the IV behind it
@@ -419,6 +439,7 @@ struct cyg_crypt {
 	void (*done)(struct cyg_crypt *crypt, int err);
 	u64 sequence;
 	u32 inner_len;
+	struct cyg_headers headers;
 	u8 dsfield;
 	u8 iv[CYG_IV_MAX] __aligned(8);
 	__be32 aad[3 + CYG_IV_MAX / 4];
@@ -465,12 +486,19 @@ struct cyg_op {
 	struct aead_request req;
 };
 
+/* ah.c */
+enum cygnet_drop cyg_ah_input(struct cyg_sa *sa, struct sk_buff *skb, u32 offset,
+			      u32 len, u8 dsfield);
+enum cygnet_drop cyg_ah_output(struct cyg_sa *sa, struct sk_buff *skb,
+			       const struct cyg_flow *flow, struct dst_entry *dst);
+
 /* alg.c */
 const struct cyg_alg *cyg_alg_find(u16 id);
 bool cyg_alg_key_ok(const struct cyg_alg *alg, u32 len);
 const struct cyg_integ *cyg_alg_find_integ(u16 id);
 const char *cyg_alg_refusal(u16 id);
 const char *cyg_alg_refusal_integ(u16 id);
+struct crypto_ahash *cyg_alg_new_hash(const struct cyg_sa_config *config);
 struct crypto_aead *cyg_alg_new(const struct cyg_sa_config *config);
 
 /* crypt.c */
@@ -500,6 +528,7 @@ int cyg_encap_add_port(struct cyg_net *cn, __be16 port);
 int cyg_encap_del_port(struct cyg_net *cn, __be16 port);
 void cyg_encap_close(struct cyg_net *cn);
 int cyg_encap_send(struct cyg_sa *sa, struct sk_buff *skb, u8 dsfield);
+int cyg_encap_send_own(struct cyg_sa *sa, struct sk_buff *skb, u32 header_len);
 void cyg_encap_keepalive(struct cyg_sa *sa);
 
 /* esp.c */
@@ -524,6 +553,8 @@ void cyg_input_packet(struct cyg_net *cn, struct sk_buff *skb, u32 offset,
 		      u32 len, const struct cyg_addr *dst, u8 family, u8 dsfield);
 enum cygnet_drop cyg_input_deliver(struct cyg_sa *sa, struct sk_buff *skb,
 				   u8 next_header, u8 dsfield);
+enum cygnet_drop cyg_input_deliver_own(struct cyg_sa *sa, struct sk_buff *skb,
+				       const struct cyg_headers *headers);
 
 /* ipaddr.c */
 int cyg_ipaddr_open(struct cyg_net *cn);
@@ -537,6 +568,9 @@ bool cyg_ipaddr_xfrm_holds(struct net *net, u32 mark, const struct cyg_addr *dst
 struct dst_entry *cyg_ipaddr_route(struct cyg_sa *sa);
 int cyg_ipaddr_send(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,
 		    u8 dsfield);
+void cyg_ipaddr_push(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,
+		     u8 dsfield);
+int cyg_ipaddr_send_own(struct cyg_sa *sa, struct sk_buff *skb);
 void cyg_ipaddr_udp_checksum(struct cyg_sa *sa, struct sk_buff *skb);
 __wsum cyg_ipaddr_pseudo(const struct sk_buff *skb, const struct cyg_flow *flow);
 void cyg_ipaddr_too_big(struct sk_buff *skb, const struct cyg_flow *flow, u32 mtu);
@@ -606,5 +640,16 @@ void cyg_stats_drops(enum cygnet_drop reason, struct cyg_net *cn,
 		     struct net_device *dev, struct cyg_sa *sa, u32 count);
 void cyg_stats_drop_sa(enum cygnet_drop reason, struct cyg_sa *sa);
 void cyg_stats_free_skb(struct sk_buff *skb, enum cygnet_drop reason);
+
+/* transport.c */
+enum cygnet_drop cyg_transport_split(const struct cyg_sa *sa, struct sk_buff *skb,
+				     const struct cyg_flow *flow,
+				     struct cyg_headers *headers);
+void cyg_transport_detach(const struct cyg_sa *sa, struct sk_buff *skb,
+			  const struct cyg_headers *headers, u32 room, u8 protocol);
+bool cyg_transport_received(const struct cyg_sa *sa, const struct sk_buff *skb,
+			    struct cyg_headers *headers);
+void cyg_transport_rebuild(const struct cyg_sa *sa, struct sk_buff *skb,
+			   const struct cyg_headers *headers);
 
 #endif /* _CYGNET_H */

@@ -21,6 +21,8 @@
 	{ CYGNET_DROP_RX_CRYPTO, "rx-crypto" }, \
 	{ CYGNET_DROP_RX_MEMORY, "rx-memory" }, \
 	{ CYGNET_DROP_RX_QUEUE, "rx-queue" }, \
+	{ CYGNET_DROP_RX_AH, "rx-ah" }, \
+	{ CYGNET_DROP_RX_ROUTING_HEADER, "rx-routing-header" }, \
 	{ CYGNET_DROP_TX_MALFORMED, "tx-malformed" }, \
 	{ CYGNET_DROP_TX_NO_POLICY, "tx-no-policy" }, \
 	{ CYGNET_DROP_TX_DISCARD, "tx-discard" }, \
@@ -30,5 +32,8 @@
 	{ CYGNET_DROP_TX_TOO_BIG, "tx-too-big" }, \
 	{ CYGNET_DROP_TX_NO_ROUTE, "tx-no-route" }, \
 	{ CYGNET_DROP_TX_LOOP, "tx-loop" }, \
+	{ CYGNET_DROP_TX_ENDPOINT, "tx-endpoint" }, \
+	{ CYGNET_DROP_TX_FRAGMENT, "tx-fragment" }, \
+	{ CYGNET_DROP_TX_ROUTING_HEADER, "tx-routing-header" }, \
 	{ CYGNET_DROP_TX_CRYPTO, "tx-crypto" }, \
 	{ CYGNET_DROP_TX_MEMORY, "tx-memory" }

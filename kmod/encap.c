@@ -318,6 +318,25 @@ int cyg_encap_send(struct cyg_sa *sa, struct sk_buff *skb, u8 dsfield)
 }
 
 /**
+ * cyg_encap_send_own - the same for a packet that has its IP header
+ * @sa: outbound, transport mode
+ * @skb: from its ESP header, with a dst; in front is room for UDP if the SA wants
+ *	it, and the IP header
+ * @header_len: of the IP header and its extensions
+ *
+ * Return: 0, or a drop that somebody else counts
+ */
+int cyg_encap_send_own(struct cyg_sa *sa, struct sk_buff *skb, u32 header_len)
+{
+	if (cyg_sa_encapsulated(sa))
+		push_udp(sa, skb);
+	else
+		skb_reset_transport_header(skb);
+	skb_push(skb, header_len);
+	return cyg_ipaddr_send_own(sa, skb);
+}
+
+/**
  * cyg_encap_keepalive - send a NAT keepalive (RFC 3948 section 2.3)
  * @sa: outbound, encapsulated
  *

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Encapsulating Security Payload, tunnel mode (RFC 4303). What the algorithms
+ * Encapsulating Security Payload (RFC 4303). What the algorithms
  * differ in are the lengths of IV, ICV and block (alg.c).
  */
 #include <crypto/aead.h>
 #include <linux/random.h>
 #include <linux/skbuff.h>
 #include <linux/tcp.h>
+#include <linux/udp.h>
 #include <net/ip.h>
 #include <net/sock.h>
 
@@ -50,26 +51,42 @@ u32 cyg_esp_trailer_len(const u8 *plain, u32 len, u8 *next_header)
 	return total;
 }
 
+/* From here on the packet is known to come from the peer. */
 static enum cygnet_drop accept(struct cyg_sa *sa, struct sk_buff *skb, u64 sequence,
-			       u8 dsfield)
+			       struct cyg_headers *headers, u8 dsfield)
 {
 	enum cygnet_drop reason;
 	u8 next_header;
 	u32 trailer;
 
 	trailer = cyg_esp_trailer_len(skb->data, skb->len, &next_header);
-	reason = cyg_sadb_commit(sa, sequence, skb->len - trailer);
+	reason = cyg_sadb_commit(sa, sequence,
+				 (headers ? headers->len : 0) + skb->len - trailer);
 	if (reason)
 		return reason;
 	if (!trailer)
 		return CYGNET_DROP_RX_PADDING;
 	__skb_trim(skb, skb->len - trailer);
-	return cyg_input_deliver(sa, skb, next_header, dsfield);
+	if (!headers)
+		return cyg_input_deliver(sa, skb, next_header, dsfield);
+	headers->next = next_header;
+	return cyg_input_deliver_own(sa, skb, headers);
+}
+
+static void take(struct cyg_sa *sa, struct sk_buff *skb, u64 sequence,
+		 struct cyg_headers *headers, u8 dsfield)
+{
+	enum cygnet_drop reason = accept(sa, skb, sequence, headers, dsfield);
+
+	if (!reason)
+		return;
+	cyg_stats_drop_sa(reason, sa);
+	cyg_stats_free_skb(skb, reason);
 }
 
 /**
  * cyg_esp_accept - what to do with a packet that is known to come from the peer
- * @sa: inbound
+ * @sa: inbound, tunnel mode
  * @skb: decrypted, linear, with its trailer; taken
  * @sequence: its number
  * @dsfield: outer DSCP and ECN
@@ -78,12 +95,7 @@ static enum cygnet_drop accept(struct cyg_sa *sa, struct sk_buff *skb, u64 seque
  */
 void cyg_esp_accept(struct cyg_sa *sa, struct sk_buff *skb, u64 sequence, u8 dsfield)
 {
-	enum cygnet_drop reason = accept(sa, skb, sequence, dsfield);
-
-	if (!reason)
-		return;
-	cyg_stats_drop_sa(reason, sa);
-	cyg_stats_free_skb(skb, reason);
+	take(sa, skb, sequence, NULL, dsfield);
 }
 
 static void decrypted(struct cyg_crypt *crypt, int err)
@@ -97,7 +109,8 @@ static void decrypted(struct cyg_crypt *crypt, int err)
 		cyg_stats_drop_sa(reason, crypt->sa);
 		cyg_stats_free_skb(crypt->skb, reason);
 	} else {
-		cyg_esp_accept(crypt->sa, crypt->skb, crypt->sequence, crypt->dsfield);
+		take(crypt->sa, crypt->skb, crypt->sequence,
+		     crypt->headers.len ? &crypt->headers : NULL, crypt->dsfield);
 	}
 	rcu_read_unlock();
 	cyg_crypt_free(crypt);
@@ -116,14 +129,22 @@ static unsigned int count_segments(const struct sk_buff *skb)
 
 /*
  * @len bytes at @offset, ICV included, into a new linear buffer; which has room
- * for the ICV too, since authencesn() moves things about there.
+ * for the ICV too, since authencesn() moves things about there, and in transport
+ * mode for the IP headers.
  */
 static enum cygnet_drop gather(struct cyg_crypt *crypt, struct sk_buff *skb,
 			       u32 offset, u32 len)
 {
-	crypt->skb = netdev_alloc_skb(NULL, len);
+	const struct cyg_headers *headers = &crypt->headers;
+
+	if (crypt->sa->mode == CYGNET_MODE_TRANSPORT &&
+	    !cyg_transport_received(crypt->sa, skb, &crypt->headers))
+		return CYGNET_DROP_RX_INNER;
+	crypt->skb = netdev_alloc_skb(NULL, headers->len + len);
 	if (!crypt->skb)
 		return CYGNET_DROP_RX_MEMORY;
+	skb_reserve(crypt->skb, headers->len);
+	memcpy(crypt->skb->data - headers->len, skb_network_header(skb), headers->len);
 	sg_set_buf(&crypt->dst[1], crypt->skb->data, len);
 	skb_put(crypt->skb, len - crypt->sa->icv_len);
 	if (skb_to_sgvec(skb, crypt->src + 1, offset, len) < 0) {
@@ -185,6 +206,7 @@ enum cygnet_drop cyg_esp_input(struct cyg_sa *sa, struct sk_buff *skb,
 
 static void encrypted(struct cyg_crypt *crypt, int err)
 {
+	u32 header_len = crypt->headers.len;
 	struct cyg_sa *sa = crypt->sa;
 	struct net_device *dev;
 
@@ -196,7 +218,8 @@ static void encrypted(struct cyg_crypt *crypt, int err)
 
 		cyg_stats_drop(reason, sa->cn, dev, sa);
 		cyg_stats_free_skb(crypt->skb, reason);
-	} else if (cyg_encap_send(sa, crypt->skb, crypt->dsfield)) {
+	} else if (header_len ? cyg_encap_send_own(sa, crypt->skb, header_len) :
+				cyg_encap_send(sa, crypt->skb, crypt->dsfield)) {
 		DEV_STATS_INC(dev, tx_errors);
 	} else {
 		dev_sw_netstats_tx_add(dev, 1, crypt->inner_len);
@@ -230,7 +253,7 @@ void cyg_esp_inherit_owner(struct sk_buff *to, struct sk_buff *from)
 }
 
 /* Padding to whole blocks, pad length, next header (RFC 4303 section 2.4). */
-static void put_trailer(struct sk_buff *skb, const struct cyg_sa *sa, u8 family)
+static void put_trailer(struct sk_buff *skb, const struct cyg_sa *sa, u8 next)
 {
 	u8 pad = -(skb->len + sizeof(struct cyg_esp_trailer)) & (sa->block - 1);
 	u8 i;
@@ -238,12 +261,19 @@ static void put_trailer(struct sk_buff *skb, const struct cyg_sa *sa, u8 family)
 	for (i = 1; i <= pad; i++)
 		skb_put_u8(skb, i);
 	skb_put_u8(skb, pad);
-	skb_put_u8(skb, family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6);
+	skb_put_u8(skb, next);
+}
+
+/* In front of the plaintext. */
+static u32 room_for_headers(const struct cyg_sa *sa)
+{
+	return sizeof(struct cyg_esp_header) + sa->iv_len +
+	       (cyg_sa_encapsulated(sa) ? sizeof(struct udphdr) : 0);
 }
 
 /* The plaintext, trailed, with room for all headers and the ICV. */
 static struct sk_buff *plain_copy(struct cyg_sa *sa, struct sk_buff *skb,
-				  const struct cyg_flow *flow,
+				  const struct cyg_headers *headers,
 				  const struct dst_entry *dst)
 {
 	u32 headroom = LL_RESERVED_SPACE(dst->dev) + dst->header_len +
@@ -258,9 +288,22 @@ static struct sk_buff *plain_copy(struct cyg_sa *sa, struct sk_buff *skb,
 	skb_reserve(copy, headroom);
 	/* Completes the checksum on the way, if that was left to us. */
 	skb_copy_and_csum_dev(skb, skb_put(copy, skb->len));
-	put_trailer(copy, sa, flow->family);
+	if (headers->len)
+		cyg_transport_detach(sa, copy, headers, room_for_headers(sa),
+				     cyg_sa_encapsulated(sa) ? IPPROTO_UDP : IPPROTO_ESP);
+	put_trailer(copy, sa, headers->next);
 	copy->priority = skb->priority;
 	return copy;
+}
+
+static enum cygnet_drop find_headers(struct cyg_sa *sa, struct sk_buff *skb,
+				     const struct cyg_flow *flow,
+				     struct cyg_headers *headers)
+{
+	if (sa->mode == CYGNET_MODE_TRANSPORT)
+		return cyg_transport_split(sa, skb, flow, headers);
+	headers->next = flow->family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+	return 0;
 }
 
 static void make_iv(struct cyg_crypt *crypt, const struct cyg_sa *sa)
@@ -308,7 +351,10 @@ enum cygnet_drop cyg_esp_output(struct cyg_sa *sa, struct sk_buff *skb,
 	if (!crypt)
 		return READ_ONCE(sa->dead) ? CYGNET_DROP_TX_SA_DEAD :
 					     CYGNET_DROP_TX_MEMORY;
-	copy = plain_copy(sa, skb, flow, dst);
+	reason = find_headers(sa, skb, flow, &crypt->headers);
+	if (reason)
+		goto free_crypt;
+	copy = plain_copy(sa, skb, &crypt->headers, dst);
 	if (!copy) {
 		reason = CYGNET_DROP_TX_MEMORY;
 		goto free_crypt;

@@ -13,8 +13,21 @@
 
 #include "cygnet.h"
 
+static struct cyg_sa *claims(struct cyg_net *cn, struct sk_buff *skb, u8 protocol,
+			     __be32 spi, const struct cyg_addr *dst, u8 family)
+{
+	struct cyg_sa *sa;
+	bool exact;
+
+	sa = cyg_sadb_input(cn, protocol, spi, dst, family, &exact);
+	if (!sa || (!exact && cyg_ipaddr_xfrm_holds(cn->net, skb->mark, dst, spi,
+						    protocol, family)))
+		return NULL;
+	return sa;
+}
+
 /**
- * cyg_input_claims - is a packet of that SPI for us?
+ * cyg_input_claims - is an ESP packet of that SPI for us?
  * @cn: namespace
  * @skb: the packet
  * @spi: its SPI
@@ -28,14 +41,7 @@
 struct cyg_sa *cyg_input_claims(struct cyg_net *cn, struct sk_buff *skb, __be32 spi,
 				const struct cyg_addr *dst, u8 family)
 {
-	struct cyg_sa *sa;
-	bool exact;
-
-	sa = cyg_sadb_input(cn, IPPROTO_ESP, spi, dst, family, &exact);
-	if (!sa || (!exact && cyg_ipaddr_xfrm_holds(cn->net, skb->mark, dst, spi,
-						    IPPROTO_ESP, family)))
-		return NULL;
-	return sa;
+	return claims(cn, skb, IPPROTO_ESP, spi, dst, family);
 }
 
 /**
@@ -139,6 +145,44 @@ static int not_ours(struct sk_buff *skb, int err)
 	return 1;
 }
 
+/* @skb is at its AH header. */
+static int receive_ah(struct sk_buff *skb, u8 family)
+{
+	struct cyg_net *cn = cyg_net(dev_net(skb->dev));
+	enum cygnet_drop reason;
+	struct cyg_addr dst;
+	struct cyg_sa *sa;
+	bool exact;
+	__be32 spi;
+	u8 dsfield;
+
+	if (!pskb_may_pull(skb, sizeof(struct cyg_ah_header)))
+		return -EINVAL;
+	spi = ((struct cyg_ah_header *)skb->data)->spi;
+	cyg_ipaddr_outer(skb, family, &dst, &dsfield);
+	if (!claims(cn, skb, IPPROTO_AH, spi, &dst, family))
+		return -EINVAL;
+	sa = cyg_sadb_input(cn, IPPROTO_AH, spi, &dst, family, &exact);
+	reason = !sa ? CYGNET_DROP_RX_NO_SA :
+		 exact ? cyg_ah_input(sa, skb, 0, skb->len, dsfield) :
+			 CYGNET_DROP_RX_ENDPOINT;
+	if (reason)
+		cyg_stats_drop(reason, cn, sa ? rcu_dereference(sa->policy->dev) : NULL,
+			       sa);
+	consume_skb(skb);
+	return 0;
+}
+
+static int native_ah4_rcv(struct sk_buff *skb)
+{
+	return receive_ah(skb, 4);
+}
+
+static int native_ah6_rcv(struct sk_buff *skb)
+{
+	return receive_ah(skb, 6);
+}
+
 /* ICMP about ESP is not looked at yet: leave it to the next handler. */
 static int err4(struct sk_buff *skb, u32 info)
 {
@@ -168,8 +212,30 @@ static struct xfrm6_protocol esp6 = {
 	.priority = 200,
 };
 
+/* AH is never in UDP: a NAT breaks it (RFC 3715 section 2.1). */
+static int no_encap(struct sk_buff *skb, int protocol, __be32 spi, int type)
+{
+	return -EINVAL;
+}
+
+static struct xfrm4_protocol ah4 = {
+	.handler = native_ah4_rcv,
+	.input_handler = no_encap,
+	.cb_handler = not_ours,
+	.err_handler = err4,
+	.priority = 200,
+};
+
+static struct xfrm6_protocol ah6 = {
+	.handler = native_ah6_rcv,
+	.input_handler = no_encap,
+	.cb_handler = not_ours,
+	.err_handler = err6,
+	.priority = 200,
+};
+
 /**
- * cyg_input_init - start to receive protocol 50
+ * cyg_input_init - start to receive protocols 50 and 51
  */
 int cyg_input_init(void)
 {
@@ -180,7 +246,21 @@ int cyg_input_init(void)
 		return err;
 	err = xfrm6_protocol_register(&esp6, IPPROTO_ESP);
 	if (err)
-		xfrm4_protocol_deregister(&esp4, IPPROTO_ESP);
+		goto deregister_esp4;
+	err = xfrm4_protocol_register(&ah4, IPPROTO_AH);
+	if (err)
+		goto deregister_esp6;
+	err = xfrm6_protocol_register(&ah6, IPPROTO_AH);
+	if (err)
+		goto deregister_ah4;
+	return 0;
+
+deregister_ah4:
+	xfrm4_protocol_deregister(&ah4, IPPROTO_AH);
+deregister_esp6:
+	xfrm6_protocol_deregister(&esp6, IPPROTO_ESP);
+deregister_esp4:
+	xfrm4_protocol_deregister(&esp4, IPPROTO_ESP);
 	return err;
 }
 
@@ -191,8 +271,19 @@ int cyg_input_init(void)
  */
 void cyg_input_uninit(void)
 {
+	xfrm6_protocol_deregister(&ah6, IPPROTO_AH);
+	xfrm4_protocol_deregister(&ah4, IPPROTO_AH);
 	xfrm6_protocol_deregister(&esp6, IPPROTO_ESP);
 	xfrm4_protocol_deregister(&esp4, IPPROTO_ESP);
+}
+
+static enum cygnet_drop check_device(const struct net_device *dev, u8 next_header)
+{
+	if (!dev)
+		return CYGNET_DROP_RX_NO_POLICY;
+	if (!(dev->flags & IFF_UP))
+		return CYGNET_DROP_RX_DEVICE;
+	return next_header == IPPROTO_NONE ? CYGNET_DROP_RX_DUMMY : 0;
 }
 
 /**
@@ -212,13 +303,12 @@ enum cygnet_drop cyg_input_check(struct cyg_sa *sa, const u8 *data, u32 len,
 				 u8 next_header, struct cyg_flow *flow,
 				 struct net_device **dev)
 {
+	enum cygnet_drop reason;
+
 	*dev = rcu_dereference(sa->policy->dev);
-	if (!*dev)
-		return CYGNET_DROP_RX_NO_POLICY;
-	if (!((*dev)->flags & IFF_UP))
-		return CYGNET_DROP_RX_DEVICE;
-	if (next_header == IPPROTO_NONE)
-		return CYGNET_DROP_RX_DUMMY;
+	reason = check_device(*dev, next_header);
+	if (reason)
+		return reason;
 	if (next_header != IPPROTO_IPIP && next_header != IPPROTO_IPV6)
 		return CYGNET_DROP_RX_NEXT_HEADER;
 	if (!cyg_flow_parse(flow, data, len, len, true) ||
@@ -227,6 +317,17 @@ enum cygnet_drop cyg_input_check(struct cyg_sa *sa, const u8 *data, u32 len,
 	if (!cyg_spd_admits(sa->policy, flow))
 		return CYGNET_DROP_RX_SELECTOR;
 	return 0;
+}
+
+static void hand_over(struct net_device *dev, struct sk_buff *skb, u8 family)
+{
+	struct cyg_device *cyg = netdev_priv(dev);
+
+	skb_reset_mac_header(skb);
+	skb->protocol = family == 4 ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
+	skb->dev = dev;
+	dev_sw_netstats_rx_add(dev, skb->len);
+	gro_cells_receive(&cyg->gro_cells, skb);
 }
 
 /**
@@ -245,7 +346,6 @@ enum cygnet_drop cyg_input_deliver(struct cyg_sa *sa, struct sk_buff *skb,
 {
 	enum cygnet_drop reason;
 	struct net_device *dev;
-	struct cyg_device *cyg;
 	struct cyg_flow flow;
 
 	reason = cyg_input_check(sa, skb->data, skb->len, next_header, &flow, &dev);
@@ -253,14 +353,39 @@ enum cygnet_drop cyg_input_deliver(struct cyg_sa *sa, struct sk_buff *skb,
 		return reason;
 
 	skb_trim(skb, flow.length);
-	skb_reset_mac_header(skb);
 	skb_reset_network_header(skb);
 	skb->protocol = flow.family == 4 ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
 	if (INET_ECN_decapsulate(skb, dsfield, flow.dsfield) > 1)
 		return CYGNET_DROP_RX_ECN;
-	cyg = netdev_priv(dev);
-	skb->dev = dev;
-	dev_sw_netstats_rx_add(dev, skb->len);
-	gro_cells_receive(&cyg->gro_cells, skb);
+	hand_over(dev, skb, flow.family);
+	return 0;
+}
+
+/**
+ * cyg_input_deliver_own - the same for a packet with its own IP header
+ * @sa: inbound, transport mode, whose packet it is
+ * @skb: linear, its payload, with its IP headers in front; taken unless refused
+ * @headers: of cyg_transport_received(), and what the payload is
+ *
+ * Call under rcu_read_lock() with BH off.
+ *
+ * Return: 0, or why it was refused
+ */
+enum cygnet_drop cyg_input_deliver_own(struct cyg_sa *sa, struct sk_buff *skb,
+				       const struct cyg_headers *headers)
+{
+	struct net_device *dev = rcu_dereference(sa->policy->dev);
+	enum cygnet_drop reason;
+	struct cyg_flow flow;
+
+	reason = check_device(dev, headers->next);
+	if (reason)
+		return reason;
+	cyg_transport_rebuild(sa, skb, headers);
+	if (!cyg_flow_parse(&flow, skb->data, skb->len, skb->len, true))
+		return CYGNET_DROP_RX_INNER;
+	if (!cyg_spd_admits(sa->policy, &flow))
+		return CYGNET_DROP_RX_SELECTOR;
+	hand_over(dev, skb, sa->family);
 	return 0;
 }

@@ -208,9 +208,8 @@ struct dst_entry *cyg_ipaddr_route(struct cyg_sa *sa)
 	return dst;
 }
 
-static int send4(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol, u8 dsfield)
+static void push4(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol, u8 dsfield)
 {
-	struct net *net = sa->cn->net;
 	struct iphdr *iph;
 
 	iph = skb_push(skb, sizeof(*iph));
@@ -223,12 +222,10 @@ static int send4(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol, u8 dsfield
 	iph->protocol = protocol;
 	iph->saddr = sa->src.w[0];
 	iph->daddr = sa->dst.w[0];
-	__ip_select_ident(net, iph, 1);
-	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
-	return ip_local_out(net, *control(sa->cn, 4), skb);
+	__ip_select_ident(sa->cn->net, iph, 1);
 }
 
-static int send6(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol, u8 dsfield)
+static void push6(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol, u8 dsfield)
 {
 	struct ipv6hdr *ip6h;
 
@@ -239,8 +236,49 @@ static int send6(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol, u8 dsfield
 	ip6h->nexthdr = protocol;
 	memcpy(&ip6h->saddr, &sa->src, sizeof(ip6h->saddr));
 	memcpy(&ip6h->daddr, &sa->dst, sizeof(ip6h->daddr));
-	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
-	return ip6_local_out(sa->cn->net, *control(sa->cn, 6), skb);
+}
+
+/**
+ * cyg_ipaddr_push - add the outer IP header, all but length and checksum
+ * @sa: outbound
+ * @skb: from its transport header, with a dst
+ * @protocol: of the transport header
+ * @dsfield: DSCP and ECN of the outer header
+ *
+ * RFC 6040 normal mode: the ECN field is copied as it is.
+ */
+void cyg_ipaddr_push(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,
+		     u8 dsfield)
+{
+	if (sa->family == 4)
+		push4(sa, skb, protocol, dsfield);
+	else
+		push6(sa, skb, protocol, dsfield);
+}
+
+/**
+ * cyg_ipaddr_send_own - send a packet that has its IP header
+ * @sa: outbound
+ * @skb: from its IP header, with a dst; length and checksum are left to us
+ *
+ * Return: 0, or a drop that somebody else counts
+ */
+int cyg_ipaddr_send_own(struct cyg_sa *sa, struct sk_buff *skb)
+{
+	struct sock *sk = *control(sa->cn, sa->family);
+	struct net *net = sa->cn->net;
+	int err;
+
+	skb_reset_network_header(skb);
+	skb->ignore_df = 1;
+	if (sa->family == 4) {
+		memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
+		err = ip_local_out(net, sk, skb);
+	} else {
+		memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
+		err = ip6_local_out(net, sk, skb);
+	}
+	return net_xmit_eval(err);
 }
 
 /**
@@ -250,21 +288,13 @@ static int send6(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol, u8 dsfield
  * @protocol: of the transport header
  * @dsfield: DSCP and ECN of the outer header
  *
- * RFC 6040 normal mode: the ECN field is copied as it is.
- *
  * Return: 0, or a drop that somebody else counts
  */
 int cyg_ipaddr_send(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,
 		    u8 dsfield)
 {
-	int err;
-
-	skb->ignore_df = 1;
-	if (sa->family == 4)
-		err = send4(sa, skb, protocol, dsfield);
-	else
-		err = send6(sa, skb, protocol, dsfield);
-	return net_xmit_eval(err);
+	cyg_ipaddr_push(sa, skb, protocol, dsfield);
+	return cyg_ipaddr_send_own(sa, skb);
 }
 
 /**

@@ -23,11 +23,13 @@ static DEFINE_PER_CPU(struct spare, spare);
  * cyg_linear_fits - can an SA's packets go through cyg_linear_run()?
  * @sa: the SA
  *
- * Those of combined-mode algorithms, whose 8-byte IV is a counter.
+ * Those in tunnel mode of combined-mode algorithms, whose 8-byte IV is a
+ * counter.
  */
 bool cyg_linear_fits(const struct cyg_sa *sa)
 {
-	return sa->alg->icv && sa->iv_len == sizeof(((struct cyg_op *)0)->iv);
+	return sa->mode == CYGNET_MODE_TUNNEL && sa->aead && sa->alg->icv &&
+	       sa->iv_len == sizeof(((struct cyg_op *)0)->iv);
 }
 
 /**

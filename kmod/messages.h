@@ -24,6 +24,17 @@ struct cyg_esp_counter_header {
 
 static_assert(sizeof(struct cyg_esp_counter_header) == 16);
 
+/* RFC 4302 section 2; the ICV follows. */
+struct cyg_ah_header {
+	u8 next_header;
+	u8 length;
+	__be16 reserved;
+	__be32 spi;
+	__be32 sequence;
+};
+
+static_assert(sizeof(struct cyg_ah_header) == 12);
+
 /* Follows payload and padding. */
 struct cyg_esp_trailer {
 	u8 pad_length;

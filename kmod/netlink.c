@@ -57,11 +57,9 @@ struct sa_name {
 
 static int check_protocol(struct genl_info *info, u32 type, u8 protocol)
 {
-	if (protocol == IPPROTO_AH)
-		return refuse(info, type, -EOPNOTSUPP,
-			      "AH (51) is not supported, only ESP (50)");
-	if (protocol != IPPROTO_ESP)
-		return refuse(info, type, -EINVAL, "protocol must be ESP (50)");
+	if (protocol != IPPROTO_ESP && protocol != IPPROTO_AH)
+		return refuse(info, type, -EINVAL,
+			      "protocol must be ESP (50) or AH (51)");
 	return 0;
 }
 
@@ -138,6 +136,12 @@ static int get_encap(struct genl_info *info, struct cyg_sa_config *config)
 {
 	struct nlattr **attrs = info->attrs;
 
+	if (config->key.protocol == IPPROTO_AH &&
+	    (attrs[CYGNET_A_SA_ENCAP_SPORT] || attrs[CYGNET_A_SA_ENCAP_DPORT]))
+		return refuse(info, attrs[CYGNET_A_SA_ENCAP_SPORT] ?
+				    CYGNET_A_SA_ENCAP_SPORT : CYGNET_A_SA_ENCAP_DPORT,
+			      -EINVAL,
+			      "AH cannot pass a NAT and is never in UDP (RFC 3715 section 2.1): take ESP with NULL encryption");
 	if (attrs[CYGNET_A_SA_ENCAP_SPORT])
 		config->sport = nla_get_be16(attrs[CYGNET_A_SA_ENCAP_SPORT]);
 	if (attrs[CYGNET_A_SA_ENCAP_DPORT])
@@ -186,14 +190,15 @@ static int get_encr(struct genl_info *info, struct cyg_sa_config *config)
 	return 0;
 }
 
-/* Beside a cipher that has none of its own. */
+/* For AH, or beside a cipher that has none of its own. */
 static int get_integ(struct genl_info *info, struct cyg_sa_config *config)
 {
 	const struct nlattr *key = info->attrs[CYGNET_A_SA_INTEG_KEY];
 	u16 id;
 	int err;
 
-	err = need(info, CYGNET_A_SA_INTEG, !config->alg->key_bits[0] ?
+	err = need(info, CYGNET_A_SA_INTEG, !config->alg ?
+		   "integrity algorithm is missing" : !config->alg->key_bits[0] ?
 		   "NULL encryption without integrity must not be used (RFC 8221 section 5)" :
 		   "encryption without integrity must not be used (RFC 8221 section 4)");
 	if (err)
@@ -221,6 +226,15 @@ static int get_algorithms(struct genl_info *info, struct cyg_sa_config *config)
 {
 	int err;
 
+	if (config->key.protocol == IPPROTO_AH) {
+		if (info->attrs[CYGNET_A_SA_ENCR])
+			return refuse(info, CYGNET_A_SA_ENCR, -EINVAL,
+				      "AH does not encrypt");
+		if (info->attrs[CYGNET_A_SA_ENCR_KEY])
+			return refuse(info, CYGNET_A_SA_ENCR_KEY, -EINVAL,
+				      "AH does not encrypt");
+		return get_integ(info, config);
+	}
 	err = get_encr(info, config);
 	if (err)
 		return err;
@@ -292,9 +306,6 @@ static int get_sa_config(struct genl_info *info, struct cyg_sa_config *config)
 	config->mode = CYGNET_MODE_TUNNEL;
 	if (info->attrs[CYGNET_A_SA_MODE])
 		config->mode = nla_get_u32(info->attrs[CYGNET_A_SA_MODE]);
-	if (config->mode != CYGNET_MODE_TUNNEL)
-		return refuse(info, CYGNET_A_SA_MODE, -EOPNOTSUPP,
-			      "only tunnel mode is supported");
 	err = need(info, CYGNET_A_SA_POLICY, "policy id is missing");
 	if (!err)
 		err = get_outer(info, config);
@@ -380,8 +391,9 @@ static int put_sa_config(struct sk_buff *msg, const struct cyg_sa *sa)
 {
 	if (put_addr(msg, CYGNET_A_SA_SRC, &sa->src, sa->family) ||
 	    nla_put_u32(msg, CYGNET_A_SA_MODE, sa->mode) ||
-	    nla_put_u16(msg, CYGNET_A_SA_ENCR, sa->alg->id) ||
-	    nla_put_u16(msg, CYGNET_A_SA_ENCR_KEY_BITS, sa->key_bits) ||
+	    (sa->alg && (nla_put_u16(msg, CYGNET_A_SA_ENCR, sa->alg->id) ||
+			 nla_put_u16(msg, CYGNET_A_SA_ENCR_KEY_BITS,
+				     sa->key_bits))) ||
 	    (sa->integ && nla_put_u16(msg, CYGNET_A_SA_INTEG, sa->integ->id)) ||
 	    (sa->esn && nla_put_flag(msg, CYGNET_A_SA_ESN)) ||
 	    (sa->replay && nla_put_u32(msg, CYGNET_A_SA_REPLAY_WINDOW,
@@ -645,6 +657,12 @@ static int check_place(struct genl_info *info, struct cyg_net *cn,
 	if (rules->action != CYGNET_ACTION_PROTECT)
 		return refuse(info, CYGNET_A_SA_POLICY, -EINVAL,
 			      "the policy does not protect");
+	if ((*policy)->mode != config->mode)
+		return refuse(info, CYGNET_A_SA_MODE, -EINVAL,
+			      "the policy is of the other mode");
+	if ((*policy)->protocol != config->key.protocol)
+		return refuse(info, CYGNET_A_SA_PROTOCOL, -EINVAL,
+			      "the policy is of the other protocol");
 	if (cyg_sadb_find(cn, config->key.protocol, config->key.spi, &config->dst,
 			  config->family))
 		return refuse(info, CYGNET_A_SA_SPI, -EEXIST,
@@ -699,7 +717,8 @@ int cygnet_nl_sa_new_doit(struct sk_buff *skb, struct genl_info *info)
 	sa = cyg_sadb_new(cn, &config);
 	if (IS_ERR(sa)) {
 		err = PTR_ERR(sa);
-		refuse(info, CYGNET_A_SA_ENCR, err, err == -ENOMEM ? "out of memory" :
+		refuse(info, config.alg ? CYGNET_A_SA_ENCR : CYGNET_A_SA_INTEG, err,
+		       err == -ENOMEM ? "out of memory" :
 		       "the kernel's crypto API does not take this algorithm and key");
 		goto wipe;
 	}
@@ -962,19 +981,34 @@ static int check_policy(struct genl_info *info, u8 *protocol)
 	if (nla_get_u32(attrs[CYGNET_A_POLICY_ACTION]) == CYGNET_ACTION_BYPASS)
 		return refuse(info, CYGNET_A_POLICY_ACTION, -EOPNOTSUPP,
 			      "what a cygnet device sends is always protected: to bypass, route around it");
-	if (attrs[CYGNET_A_POLICY_MODE] &&
-	    nla_get_u32(attrs[CYGNET_A_POLICY_MODE]) != CYGNET_MODE_TUNNEL)
-		return refuse(info, CYGNET_A_POLICY_MODE, -EOPNOTSUPP,
-			      "only tunnel mode is supported");
+	return 0;
+}
+
+/* What its SAs rely on does not change. */
+static int check_change(struct genl_info *info, struct cyg_policy *policy,
+			struct cyg_device *cyg, u8 protocol, u8 mode)
+{
+	if (list_empty(&policy->sas))
+		return 0;
+	if (rcu_access_pointer(policy->dev) != cyg->dev)
+		return refuse(info, CYGNET_A_POLICY_IFINDEX, -EBUSY,
+			      "the policy has SAs and cannot move to another device");
+	if (policy->protocol != protocol)
+		return refuse(info, CYGNET_A_POLICY_PROTOCOL, -EBUSY,
+			      "the policy has SAs of the other protocol");
+	if (policy->mode != mode)
+		return refuse(info, CYGNET_A_POLICY_MODE, -EBUSY,
+			      "the policy has SAs of the other mode");
 	return 0;
 }
 
 /* The policy to set, new unless it exists, and its device. */
 static struct cyg_policy *place_policy(struct genl_info *info, struct cyg_net *cn,
-				       struct cyg_device **cyg)
+				       struct cyg_device **cyg, u8 protocol, u8 mode)
 {
 	struct nlattr *id = info->attrs[CYGNET_A_POLICY_ID];
 	struct cyg_policy *policy = NULL;
+	int err;
 
 	*cyg = cyg_device_find(cn, nla_get_u32(info->attrs[CYGNET_A_POLICY_IFINDEX]));
 	if (!*cyg)
@@ -984,22 +1018,21 @@ static struct cyg_policy *place_policy(struct genl_info *info, struct cyg_net *c
 		policy = cyg_spd_find(cn, nla_get_u32(id));
 	if (!policy)
 		return cyg_spd_new(cn, id ? nla_get_u32(id) : 0);
-	if (!list_empty(&policy->sas) &&
-	    rcu_access_pointer(policy->dev) != (*cyg)->dev)
-		return ERR_PTR(refuse(info, CYGNET_A_POLICY_IFINDEX, -EBUSY,
-				      "the policy has SAs and cannot move to another device"));
-	return policy;
+	err = check_change(info, policy, *cyg, protocol, mode);
+	return err ? ERR_PTR(err) : policy;
 }
 
 static int set_policy(struct genl_info *info, struct cyg_net *cn, u8 protocol,
 		      struct cyg_rules *rules, u32 *id)
 {
+	struct nlattr *attr = info->attrs[CYGNET_A_POLICY_MODE];
+	u8 mode = attr ? nla_get_u32(attr) : CYGNET_MODE_TUNNEL;
 	struct cyg_policy *policy;
 	struct cyg_device *cyg;
 	int err;
 
 	lockdep_assert_held(&cn->lock);
-	policy = place_policy(info, cn, &cyg);
+	policy = place_policy(info, cn, &cyg, protocol, mode);
 	if (IS_ERR(policy))
 		return PTR_ERR(policy);
 	err = cyg_spd_set(cn, policy, cyg, rules);
@@ -1009,7 +1042,7 @@ static int set_policy(struct genl_info *info, struct cyg_net *cn, u8 protocol,
 		return err;
 	}
 	policy->protocol = protocol;
-	policy->mode = CYGNET_MODE_TUNNEL;
+	policy->mode = mode;
 	if (info->attrs[CYGNET_A_POLICY_NAME])
 		nla_strscpy(policy->name, info->attrs[CYGNET_A_POLICY_NAME],
 			    sizeof(policy->name));

@@ -70,7 +70,10 @@ static enum cygnet_drop protect(struct cyg_policy *policy, struct sk_buff *skb,
 		dst_release(dst);
 		return 0;
 	}
-	reason = cyg_esp_output(sa, skb, flow, dst);
+	if (sa->key.protocol == IPPROTO_AH)
+		reason = cyg_ah_output(sa, skb, flow, dst);
+	else
+		reason = cyg_esp_output(sa, skb, flow, dst);
 	if (reason)
 		dst_release(dst);
 	return reason;

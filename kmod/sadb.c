@@ -2,6 +2,7 @@
 /*
  * Security Association Database (RFC 4301 section 4.4.2).
  */
+#include <crypto/hash.h>
 #include <linux/jhash.h>
 #include <linux/random.h>
 #include <linux/slab.h>
@@ -392,6 +393,25 @@ static int init_sa(struct cyg_sa *sa, const struct cyg_sa_config *config)
 	return 0;
 }
 
+static int set_key(struct cyg_sa *sa, const struct cyg_sa_config *config)
+{
+	struct crypto_ahash *ahash;
+	struct crypto_aead *aead;
+
+	if (config->key.protocol == IPPROTO_AH) {
+		ahash = cyg_alg_new_hash(config);
+		if (IS_ERR(ahash))
+			return PTR_ERR(ahash);
+		sa->ahash = ahash;
+		return 0;
+	}
+	aead = cyg_alg_new(config);
+	if (IS_ERR(aead))
+		return PTR_ERR(aead);
+	sa->aead = aead;
+	return 0;
+}
+
 /**
  * cyg_sadb_new - an SA that is not in the SADB yet
  * @cn: namespace
@@ -417,10 +437,12 @@ struct cyg_sa *cyg_sadb_new(struct cyg_net *cn, const struct cyg_sa_config *conf
 	sa->esn = config->esn;
 	sa->alg = config->alg;
 	sa->integ = config->integ;
-	sa->key_bits = (config->secret_len - config->alg->salt) * 8;
-	sa->iv_len = config->alg->iv;
 	sa->icv_len = config->integ ? config->integ->icv : config->alg->icv;
-	sa->block = config->alg->block;
+	if (config->alg) {
+		sa->key_bits = (config->secret_len - config->alg->salt) * 8;
+		sa->iv_len = config->alg->iv;
+		sa->block = config->alg->block;
+	}
 	sa->sport = config->sport;
 	sa->dport = config->dport;
 	sa->keepalive = config->keepalive;
@@ -438,12 +460,9 @@ struct cyg_sa *cyg_sadb_new(struct cyg_net *cn, const struct cyg_sa_config *conf
 	err = init_sa(sa, config);
 	if (err)
 		goto free;
-	sa->aead = cyg_alg_new(config);
-	if (IS_ERR(sa->aead)) {
-		err = PTR_ERR(sa->aead);
-		sa->aead = NULL;
+	err = set_key(sa, config);
+	if (err)
 		goto free;
-	}
 	return sa;
 
 free:
@@ -461,6 +480,8 @@ void cyg_sadb_free(struct cyg_sa *sa)
 
 	if (sa->aead)
 		crypto_free_aead(sa->aead);
+	if (sa->ahash)
+		crypto_free_ahash(sa->ahash);
 	dst_cache_destroy(&sa->dst_cache);
 	kfree(sa->replay);
 	free_percpu(sa->drops);

@@ -84,6 +84,14 @@ const struct drop_words drop_words[KERNEL_DROPS] = {
 		"rx-queue",
 		"Too many packets wait to be decrypted on that CPU",
 	},
+	[CYGNET_DROP_RX_AH] = {
+		"rx-ah",
+		"The length in the AH header is not that of the SA's ICV",
+	},
+	[CYGNET_DROP_RX_ROUTING_HEADER] = {
+		"rx-routing-header",
+		"A routing header in front of AH of which it cannot be said how it looked when it was sent (RFC 4302 3.3.3.1.2)",
+	},
 	[CYGNET_DROP_TX_MALFORMED] = {
 		"tx-malformed",
 		"Not an IP packet, or one whose headers do not add up",
@@ -119,6 +127,18 @@ const struct drop_words drop_words[KERNEL_DROPS] = {
 	[CYGNET_DROP_TX_LOOP] = {
 		"tx-loop",
 		"The route to the remote endpoint leads into a cygnet device",
+	},
+	[CYGNET_DROP_TX_ENDPOINT] = {
+		"tx-endpoint",
+		"Transport mode, and the packet's addresses are not those of the SA",
+	},
+	[CYGNET_DROP_TX_FRAGMENT] = {
+		"tx-fragment",
+		"Transport mode is for whole packets (RFC 4303 3.3.4, RFC 4302 3.3.4)",
+	},
+	[CYGNET_DROP_TX_ROUTING_HEADER] = {
+		"tx-routing-header",
+		"The same as rx-routing-header, sending",
 	},
 	[CYGNET_DROP_TX_CRYPTO] = {
 		"tx-crypto",

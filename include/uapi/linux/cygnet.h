@@ -85,6 +85,9 @@ enum cygnet_expiry {
  * @CYGNET_DROP_RX_CRYPTO: The crypto API failed, or had no request left.
  * @CYGNET_DROP_RX_MEMORY: Out of memory.
  * @CYGNET_DROP_RX_QUEUE: Too many packets wait to be decrypted on that CPU.
+ * @CYGNET_DROP_RX_AH: The length in the AH header is not that of the SA's ICV.
+ * @CYGNET_DROP_RX_ROUTING_HEADER: A routing header in front of AH of which it
+ *   cannot be said how it looked when it was sent (RFC 4302 3.3.3.1.2).
  * @CYGNET_DROP_TX_MALFORMED: Not an IP packet, or one whose headers do not add
  *   up.
  * @CYGNET_DROP_TX_NO_POLICY: No policy of the device matches.
@@ -99,6 +102,11 @@ enum cygnet_expiry {
  * @CYGNET_DROP_TX_NO_ROUTE: No route to the remote endpoint.
  * @CYGNET_DROP_TX_LOOP: The route to the remote endpoint leads into a cygnet
  *   device.
+ * @CYGNET_DROP_TX_ENDPOINT: Transport mode, and the packet's addresses are not
+ *   those of the SA.
+ * @CYGNET_DROP_TX_FRAGMENT: Transport mode is for whole packets (RFC 4303
+ *   3.3.4, RFC 4302 3.3.4).
+ * @CYGNET_DROP_TX_ROUTING_HEADER: The same as rx-routing-header, sending.
  * @CYGNET_DROP_TX_CRYPTO: The crypto API failed, or had no request left.
  * @CYGNET_DROP_TX_MEMORY: Out of memory.
  */
@@ -123,6 +131,8 @@ enum cygnet_drop {
 	CYGNET_DROP_RX_CRYPTO,
 	CYGNET_DROP_RX_MEMORY,
 	CYGNET_DROP_RX_QUEUE,
+	CYGNET_DROP_RX_AH,
+	CYGNET_DROP_RX_ROUTING_HEADER,
 	CYGNET_DROP_TX_MALFORMED,
 	CYGNET_DROP_TX_NO_POLICY,
 	CYGNET_DROP_TX_DISCARD,
@@ -132,6 +142,9 @@ enum cygnet_drop {
 	CYGNET_DROP_TX_TOO_BIG,
 	CYGNET_DROP_TX_NO_ROUTE,
 	CYGNET_DROP_TX_LOOP,
+	CYGNET_DROP_TX_ENDPOINT,
+	CYGNET_DROP_TX_FRAGMENT,
+	CYGNET_DROP_TX_ROUTING_HEADER,
 	CYGNET_DROP_TX_CRYPTO,
 	CYGNET_DROP_TX_MEMORY,
 
