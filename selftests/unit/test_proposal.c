@@ -183,8 +183,13 @@ static void test_refusals(void **state)
 	assert_refused(PROTO_IKE, "aes256-md5-modp2048", "RFC 8247");
 	assert_refused(PROTO_IKE, "aes256-sha256-modp768", "RFC 8247");
 	assert_refused(PROTO_IKE, "aes256-sha256-modp1024s160", "RFC 8247");
-	assert_refused(PROTO_ESP, "null", "not in this release");
-	assert_refused(PROTO_ESP, "aes256-sha256", "not in this release");
+	assert_refused(PROTO_ESP, "null", "needs a hash");
+	assert_refused(PROTO_ESP, "aes256", "needs a hash");
+	assert_refused(PROTO_ESP, "aes256-md5", "RFC 8247");
+	assert_refused(PROTO_IKE, "aes256ctr-sha256-x25519",
+		       "not in this release");
+	assert_refused(PROTO_IKE, "aes256-aescmac-prfsha256-x25519",
+		       "not in this release");
 	assert_refused(PROTO_IKE, "aes256-sha256-mlkem768",
 		       "not in this release");
 	assert_refused(PROTO_ESP, "aes256gcm-sha256", "its own integrity");
@@ -269,6 +274,11 @@ static void test_key_lengths(void **state)
 	} ciphers[] = {
 		{ "aes128gcm", 20, 20 }, { "aes192gcm", 20, 28 },
 		{ "aes256gcm", 20, 36 }, { "chacha20poly1305", 28, 36 },
+		{ "aes192gcm12", 19, 28 }, { "aes128gcm8", 18, 20 },
+		{ "aes256ccm", 16, 35 }, { "aes192ccm12", 15, 27 },
+		{ "aes128ccm8", 14, 19 }, { "aes256gmac", 21, 36 },
+		{ "aes192ctr", 13, 28 }, { "aes256", 12, 32 },
+		{ "null", 11, 0 },
 	};
 	struct transform tr;
 	size_t i, len;
@@ -285,6 +295,43 @@ static void test_key_lengths(void **state)
 	assert_int_equal(encr_keymat_len(&tr), 32);
 	tr = (struct transform){ TRANSFORM_ENCR, 4711, 256 };
 	assert_int_equal(encr_keymat_len(&tr), 0);
+}
+
+static void test_integrity(void **state)
+{
+	static const struct {
+		const char *word;
+		u16 id;
+		size_t len;
+	} hashes[] = {
+		{ "sha256", 12, 32 }, { "sha384", 13, 48 },
+		{ "sha512", 14, 64 }, { "aescmac", 8, 16 },
+		{ "aesxcbc", 5, 16 }, { "sha1", 2, 20 },
+	};
+	struct proposal prop;
+	const char *legacy;
+	size_t i;
+	u16 id;
+
+	for (i = 0; i < ARRAY_SIZE(hashes); i++) {
+		assert_true(esp_integ_parse(&id, hashes[i].word, err,
+					    sizeof(err)));
+		assert_int_equal(id, hashes[i].id);
+		assert_int_equal(integ_keymat_len(id), hashes[i].len);
+	}
+	assert_int_equal(integ_keymat_len(1), 0);
+	assert_false(esp_integ_parse(&id, "md5", err, sizeof(err)));
+	assert_non_null(strstr(err, "RFC 8247"));
+	assert_false(esp_integ_parse(&id, "aes256", err, sizeof(err)));
+	assert_false(esp_integ_parse(&id, "sha265", err, sizeof(err)));
+	assert_non_null(strstr(err, "did you mean"));
+
+	assert_true(proposal_parse(&prop, PROTO_ESP, "aes256-sha512-sha256",
+				   &legacy, err, sizeof(err)));
+	assert_null(legacy);
+	assert_true(proposal_parse(&prop, PROTO_ESP, "null-sha1", &legacy, err,
+				   sizeof(err)));
+	assert_string_equal(legacy, "sha1");
 }
 
 int main(void)
@@ -304,6 +351,7 @@ int main(void)
 		cmocka_unit_test(test_full_proposal),
 		cmocka_unit_test(test_refusal_of_transforms),
 		cmocka_unit_test(test_key_lengths),
+		cmocka_unit_test(test_integrity),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

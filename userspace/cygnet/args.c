@@ -139,3 +139,12 @@ u8 parse_choice(const char *key, const char *text,
 	}
 	usage_error("%s is one of %s, not \"%s\"", key, choices, text);
 }
+
+u8 parse_ipsec_protocol(const char *text)
+{
+	if (!strcmp(text, "esp"))
+		return IPPROTO_ESP;
+	if (strcmp(text, "ah") != 0)
+		usage_error("protocol takes esp or ah, not \"%s\"", text);
+	return IPPROTO_AH;
+}

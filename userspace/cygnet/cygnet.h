@@ -73,6 +73,8 @@ u32 parse_spi(const char *text);
 void parse_addr(struct ip_addr *addr, const char *key, const char *text);
 void parse_range(struct ip_range *range, const char *key, const char *text);
 u32 parse_device(const char *text);
+/* "esp" or "ah". */
+u8 parse_ipsec_protocol(const char *text);
 u8 parse_choice(const char *key, const char *text,
 		const char *(*name)(u32 value), u8 count);
 

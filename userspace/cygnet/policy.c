@@ -88,6 +88,8 @@ static void parse_option(struct kernel_policy *policy, struct args *args,
 	else if (!strcmp(key, "action"))
 		policy->kpol_action = parse_choice(key, value,
 						   kernel_action_name, 3);
+	else if (!strcmp(key, "protocol"))
+		policy->kpol_protocol = parse_ipsec_protocol(value);
 	else if (!strcmp(key, "mode"))
 		policy->kpol_mode = parse_choice(key, value,
 						 kernel_mode_name, 2);

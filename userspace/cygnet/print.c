@@ -212,6 +212,11 @@ const char *cipher_name(const struct kernel_sa *sa, char buf[64])
 	char name[TRANSFORM_STRLEN];
 	const char *word;
 
+	if (!sa->ksa_encr) {
+		snprintf(buf, 64, "ah-%s", transform_word(&integ) ?:
+			 transform_name(&integ, name));
+		return buf;
+	}
 	/* A cipher of one key length only has no length in its transform. */
 	word = transform_word(&encr);
 	if (!word) {

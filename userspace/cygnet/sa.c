@@ -13,6 +13,8 @@ struct request {
 	struct kernel_sa req_sa;
 	const char *req_cipher;
 	const char *req_key_file;
+	const char *req_integ;
+	const char *req_integ_key_file;
 };
 
 static void parse_encap(struct kernel_sa *sa, const char *text)
@@ -77,6 +79,10 @@ static void parse_option(struct request *request, struct args *args,
 		sa->ksa_esn = true;
 		return;
 	}
+	if (!strcmp(key, "legacy")) {
+		sa->ksa_legacy = true;
+		return;
+	}
 	value = value_of(args, key);
 	if (!strcmp(key, "spi"))
 		sa->ksa_spi = parse_spi(value);
@@ -90,6 +96,14 @@ static void parse_option(struct request *request, struct args *args,
 		request->req_cipher = value;
 	else if (!strcmp(key, "key-file"))
 		request->req_key_file = value;
+	else if (!strcmp(key, "integ"))
+		request->req_integ = value;
+	else if (!strcmp(key, "integ-key-file"))
+		request->req_integ_key_file = value;
+	else if (!strcmp(key, "protocol"))
+		sa->ksa_protocol = parse_ipsec_protocol(value);
+	else if (!strcmp(key, "mode"))
+		sa->ksa_mode = parse_choice(key, value, kernel_mode_name, 2);
 	else if (!strcmp(key, "replay-window"))
 		sa->ksa_replay_window = parse_u64(key, value, 0, ~0u);
 	else if (!strcmp(key, "encap"))
@@ -108,25 +122,73 @@ static void parse_option(struct request *request, struct args *args,
 static void check_complete(const struct request *request)
 {
 	const struct kernel_sa *sa = &request->req_sa;
+	bool ah = sa->ksa_protocol == IPPROTO_AH;
 
 	if (!sa->ksa_spi || !ip_addr_len(&sa->ksa_src) ||
 	    !ip_addr_len(&sa->ksa_dst) || !sa->ksa_policy ||
-	    !request->req_cipher || !request->req_key_file)
+	    (!ah && !request->req_cipher))
 		usage_error("an SA needs spi, src, dst, policy, encr and key-file");
+	if (ah && request->req_cipher)
+		usage_error("AH does not encrypt: it has integ and integ-key-file, no encr");
+	if (ah && !request->req_integ)
+		usage_error("an SA of AH needs spi, src, dst, policy, integ and integ-key-file");
 	if (!options.opt_manual_key)
 		usage_error("%s must not be keyed by hand (RFC 8221 section 3); for a test say %s",
-			    request->req_cipher, "--manual-key-for-testing");
+			    request->req_cipher ?: request->req_integ,
+			    "--manual-key-for-testing");
+}
+
+/* A key of @len bytes, or none where @len is 0, goes to @to. */
+static int read_key(u8 *to, u16 *to_len, size_t len, const char *file,
+		    const char *option, char *err, size_t err_size)
+{
+	struct secret key = { 0 };
+
+	if (!len && !file)
+		return EXIT_OK;
+	if (!len || !file)
+		usage_error(len ? "%s is missing" :
+				  "%s is too much: that algorithm has no key",
+			    option);
+	if (!secret_read_key(&key, file, len, err, err_size))
+		return EXIT_USAGE;
+	memcpy(to, key.secret_data, len);
+	*to_len = len;
+	secret_wipe(&key);
+	return EXIT_OK;
+}
+
+static int read_keys(struct request *request, char *err, size_t err_size)
+{
+	struct kernel_sa *sa = &request->req_sa;
+	struct transform encr = { 0 };
+	size_t encr_len = 0;
+	int result;
+
+	if (request->req_cipher &&
+	    !esp_cipher_parse(&encr, &encr_len, request->req_cipher, err,
+			      err_size))
+		usage_error("%s", err);
+	if (request->req_integ &&
+	    !esp_integ_parse(&sa->ksa_integ, request->req_integ, err, err_size))
+		usage_error("%s", err);
+	sa->ksa_encr = encr.tr_id;
+	result = read_key(sa->ksa_encr_key, &sa->ksa_encr_key_len, encr_len,
+			  request->req_key_file, "key-file", err, err_size);
+	if (result)
+		return result;
+	return read_key(sa->ksa_integ_key, &sa->ksa_integ_key_len,
+			integ_keymat_len(sa->ksa_integ),
+			request->req_integ_key_file, "integ-key-file", err,
+			err_size);
 }
 
 static int add_sa(struct args *args)
 {
 	struct request request = { 0 };
 	struct kernel_sa *sa = &request.req_sa;
-	struct secret key = { 0 };
-	struct transform encr;
 	struct nl_error error;
 	const char *word;
-	size_t key_len;
 	char err[320];
 	struct nl nl;
 	int result;
@@ -137,39 +199,36 @@ static int add_sa(struct args *args)
 	while ((word = next_word(args)))
 		parse_option(&request, args, word);
 	check_complete(&request);
-	if (!esp_cipher_parse(&encr, &key_len, request.req_cipher, err,
-			      sizeof(err)))
-		usage_error("%s", err);
-	open_kernel(&nl);
-	if (!secret_read_key(&key, request.req_key_file, key_len, err,
-			     sizeof(err))) {
-		nl_close(&nl);
-		return fail(EXIT_USAGE, "%s", err);
+	result = read_keys(&request, err, sizeof(err));
+	if (result) {
+		kernel_sa_wipe(sa);
+		return fail(result, "%s", err);
 	}
-	sa->ksa_encr = encr.tr_id;
-	sa->ksa_encr_key_len = key_len;
-	memcpy(sa->ksa_encr_key, key.secret_data, key_len);
+	open_kernel(&nl);
 	result = kernel_sa_new(&nl, sa, &error);
-	secret_wipe(&key);
 	kernel_sa_wipe(sa);
 	nl_close(&nl);
 	return result ? kernel_failed(&error) : EXIT_OK;
 }
 
-/* "spi SPI dst ADDRESS", either order. */
-static void parse_identity(struct args *args, u32 *spi, struct ip_addr *dst)
+/* "spi SPI dst ADDRESS [protocol esp|ah]", in any order. */
+static void parse_identity(struct args *args, u8 *protocol, u32 *spi,
+			   struct ip_addr *dst)
 {
 	const char *word;
 
 	memset(dst, 0, sizeof(*dst));
 	*spi = 0;
+	*protocol = 0;
 	while ((word = next_word(args))) {
 		if (!strcmp(word, "spi"))
 			*spi = parse_spi(value_of(args, word));
 		else if (!strcmp(word, "dst"))
 			parse_addr(dst, word, value_of(args, word));
+		else if (!strcmp(word, "protocol"))
+			*protocol = parse_ipsec_protocol(value_of(args, word));
 		else
-			usage_error("\"%s\" is not expected here: spi SPI dst ADDRESS",
+			usage_error("\"%s\" is not expected here; see cygnet sa help",
 				    word);
 	}
 	if (!*spi || !ip_addr_len(dst))
@@ -182,11 +241,12 @@ static int delete_sa(struct args *args)
 	struct ip_addr dst;
 	struct nl nl;
 	int result;
+	u8 protocol;
 	u32 spi;
 
-	parse_identity(args, &spi, &dst);
+	parse_identity(args, &protocol, &spi, &dst);
 	open_kernel(&nl);
-	result = kernel_sa_del(&nl, 0, spi, &dst, &error);
+	result = kernel_sa_del(&nl, protocol, spi, &dst, &error);
 	nl_close(&nl);
 	return result ? kernel_failed(&error) : EXIT_OK;
 }
@@ -275,13 +335,14 @@ static int show_sas(struct args *args)
 	bool one = args->args_count;
 	struct nl nl;
 	int result;
+	u8 protocol;
 	u32 spi;
 
 	if (one)
-		parse_identity(args, &spi, &dst);
+		parse_identity(args, &protocol, &spi, &dst);
 	open_kernel(&nl);
 	if (one) {
-		result = kernel_sa_get(&nl, 0, spi, &dst, &sa, &error) ?:
+		result = kernel_sa_get(&nl, protocol, spi, &dst, &sa, &error) ?:
 			 append_sa(&sa, &list);
 	} else {
 		result = list_sas(&nl, &list, &error);
@@ -297,10 +358,10 @@ static int show_sas(struct args *args)
 
 static const struct verb verbs[] = {
 	{ "add", add_sa,
-	  "add in|out spi SPI src ADDR dst ADDR policy ID encr CIPHER key-file FILE|- [esn] [replay-window N] [encap SPORT:DPORT] [keepalive SECONDS] [sequence N] [lifetime soft-seconds=N,...] --manual-key-for-testing",
+	  "add in|out spi SPI src ADDR dst ADDR policy ID encr CIPHER key-file FILE|- [integ HASH integ-key-file FILE|-] [protocol esp|ah] [mode tunnel|transport] [legacy] [esn] [replay-window N] [encap SPORT:DPORT] [keepalive SECONDS] [sequence N] [lifetime soft-seconds=N,...] --manual-key-for-testing",
 	  NULL },
-	{ "delete", delete_sa, "delete spi SPI dst ADDR", NULL },
-	{ "show", show_sas, "show [spi SPI dst ADDR]", NULL },
+	{ "delete", delete_sa, "delete spi SPI dst ADDR [protocol esp|ah]", NULL },
+	{ "show", show_sas, "show [spi SPI dst ADDR [protocol esp|ah]]", NULL },
 };
 
 int run_sa(struct args *args)

@@ -126,12 +126,13 @@ bool child_derive(struct child *child, const struct msg_blob *secret)
 	struct msg_blob ni = nonce_blob(&child->child_ni);
 	struct msg_blob nr = nonce_blob(&child->child_nr);
 	size_t encr = tr ? encr_keymat_len(tr) : 0;
-	size_t integ = crypto_integ_key_len(integ_id);
+	size_t integ = integ_keymat_len(integ_id);
 	bool out_first = child->child_initiator;
 	u8 keys[4 * IPC_KEY_MAX], *p = keys;
 	bool ok;
 
-	if (!encr || encr > IPC_KEY_MAX || (integ_id && !integ))
+	if (!tr || (!encr && tr->tr_id != ENCR_NULL) || encr > IPC_KEY_MAX ||
+	    (integ_id && !integ))
 		return false;
 	ok = crypto_child_keys(sa->sa_suite.suite_prf, &sa->sa_keys.keys_d,
 			       secret, &ni, &nr, keys, 2 * (encr + integ));

@@ -546,6 +546,8 @@ static struct kernel_sa common_sa(const struct conf_conn *conn,
 		.ksa_policy = policy,
 		.ksa_encr = child->ic_encr,
 		.ksa_integ = child->ic_integ,
+		/* The configuration names it, or police.c refuses it. */
+		.ksa_legacy = child->ic_integ == INTEG_HMAC_SHA1_96,
 		.ksa_esn = child->ic_esn,
 		.ksa_lifetime = {
 			.life_hard_seconds = hard_limit(conn->conn_rekey),

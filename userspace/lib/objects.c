@@ -48,6 +48,7 @@ static const struct field sa_fields[] = {
 	SA(ENCR, U16, SEND_SET, encr),
 	SA(ENCR_KEY_BITS, U16, REPLY, encr_key_bits),
 	SA(INTEG, U16, SEND_SET, integ),
+	SA(LEGACY, FLAG, SEND_SET, legacy),
 	SA(ESN, FLAG, SEND_SET, esn),
 	SA(REPLAY_WINDOW, U32, SEND_SET, replay_window),
 	SA(ENCAP_SPORT, PORT, SEND_SET, encap_sport),

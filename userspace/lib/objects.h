@@ -38,6 +38,7 @@ struct kernel_sa {
 	u16 ksa_integ;			/* transform id, 0 for an AEAD */
 	u16 ksa_integ_key_len;
 	u8 ksa_integ_key[CYGNET_KEY_LEN_MAX];
+	bool ksa_legacy;		/* the algorithms may be; requests */
 	bool ksa_esn;
 	u32 ksa_replay_window;		/* 0: the kernel's default */
 	u16 ksa_encap_sport;		/* 0: no encapsulation */

@@ -19,15 +19,18 @@ struct algorithm {
 	u16 alg_key_bits;
 	u8 alg_flags;
 	u8 alg_salt;		/* bytes after the key in KEYMAT */
+	u8 alg_key;		/* bytes of an integrity algorithm's key */
 	const char *alg_word;	/* in the configuration */
 	const char *alg_name;	/* in log lines, without the key length */
 	const char *alg_refusal;	/* why never, whoever asks for it */
 };
 
 #define ENCR(id, bits, flags, salt, word, name, refusal) \
-	{ TRANSFORM_ENCR, id, bits, flags, salt, word, name, refusal }
+	{ TRANSFORM_ENCR, id, bits, flags, salt, 0, word, name, refusal }
+#define INTEG(id, flags, key, word, name) \
+	{ TRANSFORM_INTEG, id, 0, flags, 0, key, word, name, NULL }
 #define OTHER(type, id, flags, word, name, refusal) \
-	{ TRANSFORM_ ## type, id, 0, flags, 0, word, name, refusal }
+	{ TRANSFORM_ ## type, id, 0, flags, 0, 0, word, name, refusal }
 
 #define WEAK_CIPHER	"must not be used (RFC 8221 section 5, RFC 9395)"
 #define WEAK_MD5	"MD5 must not be used (RFC 8247 section 2.2)"
@@ -48,19 +51,52 @@ static const struct algorithm algorithms[] = {
 	     "AES-GCM-16", NULL),
 	ENCR(ENCR_CHACHA20_POLY1305, 0, IN_IKE | IN_ESP | AEAD, 4,
 	     "chacha20poly1305", "CHACHA20-POLY1305", NULL),
-	ENCR(ENCR_AES_CBC, 256, IN_IKE, 0, "aes256", "AES-CBC", NULL),
-	ENCR(ENCR_AES_CBC, 192, IN_IKE, 0, "aes192", "AES-CBC", NULL),
-	ENCR(ENCR_AES_CBC, 128, IN_IKE, 0, "aes128", "AES-CBC", NULL),
-	ENCR(ENCR_AES_CTR, 256, 0, 4, "aes256ctr", "AES-CTR", NULL),
-	ENCR(ENCR_AES_CTR, 128, 0, 4, "aes128ctr", "AES-CTR", NULL),
-	ENCR(ENCR_AES_CCM_16, 256, AEAD, 3, "aes256ccm", "AES-CCM-16", NULL),
-	ENCR(ENCR_AES_CCM_16, 128, AEAD, 3, "aes128ccm", "AES-CCM-16", NULL),
-	ENCR(ENCR_AES_CCM_12, 0, AEAD, 3, "aesccm12", "AES-CCM-12", NULL),
-	ENCR(ENCR_AES_CCM_8, 0, AEAD, 3, "aesccm8", "AES-CCM-8", NULL),
-	ENCR(ENCR_AES_GCM_12, 0, AEAD, 4, "aesgcm12", "AES-GCM-12", NULL),
-	ENCR(ENCR_AES_GCM_8, 0, AEAD, 4, "aesgcm8", "AES-GCM-8", NULL),
-	ENCR(ENCR_NULL_AES_GMAC, 0, AEAD, 4, "aesgmac", "NULL-AES-GMAC", NULL),
-	ENCR(ENCR_NULL, 0, 0, 0, "null", "NULL", NULL),
+	ENCR(ENCR_AES_CBC, 256, IN_IKE | IN_ESP, 0, "aes256", "AES-CBC", NULL),
+	ENCR(ENCR_AES_CBC, 192, IN_IKE | IN_ESP, 0, "aes192", "AES-CBC", NULL),
+	ENCR(ENCR_AES_CBC, 128, IN_IKE | IN_ESP, 0, "aes128", "AES-CBC", NULL),
+	ENCR(ENCR_AES_CTR, 256, IN_ESP, 4, "aes256ctr",
+	     "AES-CTR", NULL),
+	ENCR(ENCR_AES_CTR, 192, IN_ESP, 4, "aes192ctr",
+	     "AES-CTR", NULL),
+	ENCR(ENCR_AES_CTR, 128, IN_ESP, 4, "aes128ctr",
+	     "AES-CTR", NULL),
+	ENCR(ENCR_AES_CCM_16, 256, IN_ESP | AEAD, 3, "aes256ccm",
+	     "AES-CCM-16", NULL),
+	ENCR(ENCR_AES_CCM_16, 192, IN_ESP | AEAD, 3, "aes192ccm",
+	     "AES-CCM-16", NULL),
+	ENCR(ENCR_AES_CCM_16, 128, IN_ESP | AEAD, 3, "aes128ccm",
+	     "AES-CCM-16", NULL),
+	ENCR(ENCR_AES_CCM_12, 256, IN_ESP | AEAD, 3, "aes256ccm12",
+	     "AES-CCM-12", NULL),
+	ENCR(ENCR_AES_CCM_12, 192, IN_ESP | AEAD, 3, "aes192ccm12",
+	     "AES-CCM-12", NULL),
+	ENCR(ENCR_AES_CCM_12, 128, IN_ESP | AEAD, 3, "aes128ccm12",
+	     "AES-CCM-12", NULL),
+	ENCR(ENCR_AES_CCM_8, 256, IN_ESP | AEAD, 3, "aes256ccm8",
+	     "AES-CCM-8", NULL),
+	ENCR(ENCR_AES_CCM_8, 192, IN_ESP | AEAD, 3, "aes192ccm8",
+	     "AES-CCM-8", NULL),
+	ENCR(ENCR_AES_CCM_8, 128, IN_ESP | AEAD, 3, "aes128ccm8",
+	     "AES-CCM-8", NULL),
+	ENCR(ENCR_AES_GCM_12, 256, IN_ESP | AEAD, 4, "aes256gcm12",
+	     "AES-GCM-12", NULL),
+	ENCR(ENCR_AES_GCM_12, 192, IN_ESP | AEAD, 4, "aes192gcm12",
+	     "AES-GCM-12", NULL),
+	ENCR(ENCR_AES_GCM_12, 128, IN_ESP | AEAD, 4, "aes128gcm12",
+	     "AES-GCM-12", NULL),
+	ENCR(ENCR_AES_GCM_8, 256, IN_ESP | AEAD, 4, "aes256gcm8",
+	     "AES-GCM-8", NULL),
+	ENCR(ENCR_AES_GCM_8, 192, IN_ESP | AEAD, 4, "aes192gcm8",
+	     "AES-GCM-8", NULL),
+	ENCR(ENCR_AES_GCM_8, 128, IN_ESP | AEAD, 4, "aes128gcm8",
+	     "AES-GCM-8", NULL),
+	ENCR(ENCR_NULL_AES_GMAC, 256, IN_ESP | AEAD, 4, "aes256gmac",
+	     "NULL-AES-GMAC", NULL),
+	ENCR(ENCR_NULL_AES_GMAC, 192, IN_ESP | AEAD, 4, "aes192gmac",
+	     "NULL-AES-GMAC", NULL),
+	ENCR(ENCR_NULL_AES_GMAC, 128, IN_ESP | AEAD, 4, "aes128gmac",
+	     "NULL-AES-GMAC", NULL),
+	ENCR(ENCR_NULL, 0, IN_ESP, 0, "null", "NULL", NULL),
 	ENCR(ENCR_CAMELLIA_CBC, 0, 0, 0, "camellia", "CAMELLIA-CBC", NULL),
 	ENCR(ENCR_3DES, 0, 0, 0, "3des", "3DES", WEAK_CIPHER),
 	ENCR(ENCR_DES, 0, 0, 0, "des", "DES", WEAK_CIPHER),
@@ -72,15 +108,18 @@ static const struct algorithm algorithms[] = {
 	ENCR(ENCR_CAST, 0, 0, 0, "cast", "CAST", WEAK_CIPHER),
 	ENCR(ENCR_BLOWFISH, 0, 0, 0, "blowfish", "BLOWFISH", WEAK_CIPHER),
 
-	OTHER(INTEG, INTEG_HMAC_SHA2_256_128, IN_IKE, "sha256",
-	      "HMAC-SHA2-256-128", NULL),
-	OTHER(INTEG, INTEG_HMAC_SHA2_384_192, IN_IKE, "sha384",
-	      "HMAC-SHA2-384-192", NULL),
-	OTHER(INTEG, INTEG_HMAC_SHA2_512_256, IN_IKE, "sha512",
-	      "HMAC-SHA2-512-256", NULL),
-	OTHER(INTEG, INTEG_HMAC_SHA1_96, LEGACY, "sha1", "HMAC-SHA1-96", NULL),
-	OTHER(INTEG, INTEG_AES_XCBC_96, 0, "aesxcbc", "AES-XCBC-96", NULL),
-	OTHER(INTEG, INTEG_AES_CMAC_96, 0, "aescmac", "AES-CMAC-96", NULL),
+	INTEG(INTEG_HMAC_SHA2_256_128, IN_IKE | IN_ESP, 32, "sha256",
+	      "HMAC-SHA2-256-128"),
+	INTEG(INTEG_HMAC_SHA2_384_192, IN_IKE | IN_ESP, 48, "sha384",
+	      "HMAC-SHA2-384-192"),
+	INTEG(INTEG_HMAC_SHA2_512_256, IN_IKE | IN_ESP, 64, "sha512",
+	      "HMAC-SHA2-512-256"),
+	INTEG(INTEG_AES_CMAC_96, IN_ESP, 16, "aescmac",
+	      "AES-CMAC-96"),
+	INTEG(INTEG_AES_XCBC_96, IN_ESP, 16, "aesxcbc",
+	      "AES-XCBC-96"),
+	INTEG(INTEG_HMAC_SHA1_96, IN_ESP | LEGACY, 20, "sha1",
+	      "HMAC-SHA1-96"),
 	OTHER(INTEG, INTEG_HMAC_MD5_96, 0, "md5", "HMAC-MD5-96", WEAK_MD5),
 	OTHER(INTEG, INTEG_HMAC_MD5_128, 0, "md5_128", "HMAC-MD5-128",
 	      WEAK_MD5),
@@ -140,6 +179,9 @@ static const struct {
 	{ "aes192gcm16", "aes192gcm" },
 	{ "aes256gcm16", "aes256gcm" },
 	{ "chacha20", "chacha20poly1305" },
+	{ "aes128ccm16", "aes128ccm" },
+	{ "aes192ccm16", "aes192ccm" },
+	{ "aes256ccm16", "aes256ccm" },
 	{ "aes128cbc", "aes128" },
 	{ "aes192cbc", "aes192" },
 	{ "aes256cbc", "aes256" },
@@ -601,6 +643,32 @@ size_t encr_keymat_len(const struct transform *tr)
 	if (tr->tr_id == ENCR_CHACHA20_POLY1305)
 		return 32 + alg->alg_salt;
 	return tr->tr_key_bits ? tr->tr_key_bits / 8 + alg->alg_salt : 0;
+}
+
+size_t integ_keymat_len(u16 id)
+{
+	struct transform tr = { TRANSFORM_INTEG, id, 0 };
+	const struct algorithm *alg = find_id(&tr);
+
+	return alg ? alg->alg_key : 0;
+}
+
+bool esp_integ_parse(u16 *id, const char *word, char *err, size_t err_size)
+{
+	const struct algorithm *alg = find_word(word);
+	const char *refusal;
+
+	if (!alg)
+		return refuse_unknown(word, err, err_size);
+	refusal = alg->alg_type != TRANSFORM_INTEG ?
+		  "is not an integrity algorithm" :
+		  alg_refusal(alg, PROTO_ESP);
+	if (refusal) {
+		snprintf(err, err_size, "\"%s\" %s", word, refusal);
+		return false;
+	}
+	*id = alg->alg_id;
+	return true;
 }
 
 bool esp_cipher_parse(struct transform *tr, size_t *key_len, const char *word,

@@ -190,7 +190,11 @@ const char *transform_refusal(const struct transform *tr, u8 protocol);
  */
 bool esp_cipher_parse(struct transform *tr, size_t *key_len, const char *word,
 		      char *err, size_t err_size);
-/* Bytes of key and salt of an ENCR transform in KEYMAT, 0 if unknown. */
+/* The same for the integrity algorithm beside a cipher, or of AH. */
+bool esp_integ_parse(u16 *id, const char *word, char *err, size_t err_size);
+/* Bytes of an INTEG transform's key in KEYMAT, 0 if unknown. */
+size_t integ_keymat_len(u16 id);
+/* Bytes of key and salt of an ENCR transform in KEYMAT, 0 if unknown or NULL. */
 size_t encr_keymat_len(const struct transform *tr);
 
 #endif
