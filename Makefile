@@ -41,6 +41,7 @@ help:
 	@echo '     T=replay       ... only the tests of that name'
 	@echo 'make check-build    does the module build for 6.1, 6.12, 7.2, PREEMPT_RT, arm64?'
 	@echo 'make check-kernels  check-build, and the datapath in VMs with 6.12 and 7.2'
+	@echo 'make check-matrix   every algorithm on every road in the VM, which takes long'
 	@echo 'make bench          what a packet costs, beside WireGuard and xfrm; see selftests/bench'
 	@echo '     ROW=tcp-h2h    ... only that row'
 	@echo 'make lint           checkpatch, sparse, shellcheck, flake8; generated files'
@@ -112,6 +113,9 @@ check-unit check-ike check-vm check-debug check-build: check-%:
 check-kernels:
 	@selftests/check build vm-6.12 vm-7.2
 
+check-matrix:
+	@MATRIX=1 T='test_alg or test_ah or test_transport' selftests/check vm
+
 demo:
 	@selftests/demo
 
@@ -128,5 +132,5 @@ clean-cache:
 	selftests/cache clean
 
 .PHONY: all help module setup-vm setup-debug module-vm module-debug userspace \
-	install check check-unit check-ike check-vm check-debug check-build \
+	install check check-unit check-ike check-vm check-debug check-matrix check-build \
 	check-kernels demo bench lint clean clean-cache

@@ -20,7 +20,7 @@ prepare_run() {
 	out=$(cd "$out" && pwd)
 	ln -s "$tree/selftests/guest" "$out/guest"
 	{
-		for variable in T COLOUR PYTEST_ADDOPTS; do
+		for variable in T COLOUR MATRIX PYTEST_ADDOPTS; do
 			[ -z "${!variable+set}" ] ||
 				printf 'export %s=%q\n' "$variable" "${!variable}"
 		done

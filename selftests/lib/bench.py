@@ -27,7 +27,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 
-from lib.espref import Esp
+from lib.espref import Ah, Esp, addresses
 from lib.genl import Genl, Refused
 
 CLONE_NEWNET = 0x40000000
@@ -35,12 +35,15 @@ SO_RCVBUFFORCE = 33
 PACKET_OUTGOING, ETH_P_ALL = 4, 3
 GW4, WIRE4, GW6, WIRE6 = "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"
 IN4, FAR4, IN6, FAR6 = "10.1.0.1", "10.2.0.1", "fd01::1", "fd02::1"
-ESP = 50
+ESP, AH = 50, 51
 # Seconds that everything here gets to happen; the VM may be emulated.
 PATIENCE = 10 if os.environ.get("GUEST") == "debug" else 30
 # Counted besides the packet itself, which was authentic.
 AUTHENTIC = {"rx-padding", "rx-next-header", "rx-dummy", "rx-inner", "rx-ecn", "rx-no-policy",
              "rx-selector", "rx-device"}
+# What carries a packet knows nothing of its algorithm, so that an emulated
+# machine need not try each with each; make check-matrix does.
+EVERYTHING = os.environ.get("GUEST") == "debug" or "MATRIX" in os.environ
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -278,16 +281,17 @@ class Gateway:
             self.inside.close()
         self.inside = Tap(self.gw, "cyg0", False)
 
-    def policy(self, ident=1, action="protect", local=None, remote=None, **values):
+    def policy(self, ident=1, action="protect", local=None, remote=None, mode="tunnel",
+               **values):
         """A policy on cyg0; everything of both families unless said."""
         pairs = [("10.1.0.0/24", "10.2.0.0/24"), ("fd01::/64", "fd02::/64")]
         if local:
             pairs = [(local, remote)]
         return self.nl.do("policy-set", id=ident, ifindex=self.ifindex, action=action,
-                          mode="tunnel", selector=[selector(*p) for p in pairs], **values)
+                          mode=mode, selector=[selector(*p) for p in pairs], **values)
 
     def sa(self, direction, cipher="aes128gcm", family=4, spi=None, encap=None, esn=False,
-           policy=1, key=None, give_encap=True, integ_key=None, **values):
+           policy=1, key=None, give_encap=True, integ_key=None, mode="tunnel", **values):
         """Add an SA between us; the other end of it."""
         near, far = (GW4, WIRE4) if family == 4 else (GW6, WIRE6)
         src, dst = (far, near) if direction == "in" else (near, far)
@@ -295,8 +299,18 @@ class Gateway:
                     esn, encap, key, integ_key)
         ports = {"encap_sport": encap[0], "encap_dport": encap[1]} if encap and give_encap else {}
         self.nl.do("sa-new", direction=direction, protocol=ESP, spi=other.spi, src=src, dst=dst,
-                   mode="tunnel", policy=policy, esn=esn, **other.algorithms(), **ports,
+                   mode=mode, policy=policy, esn=esn, **other.algorithms(), **ports,
                    **values)
+        return other
+
+    def ah(self, direction, integ="sha256", family=4, spi=None, esn=False, policy=1,
+           mode="tunnel", **values):
+        """Add an AH SA between us; the other end of it."""
+        near, far = (GW4, WIRE4) if family == 4 else (GW6, WIRE6)
+        src, dst = (far, near) if direction == "in" else (near, far)
+        other = Ah(integ, spi or (0x1001 if direction == "in" else 0x2001), src, dst, esn)
+        self.nl.do("sa-new", direction=direction, protocol=AH, spi=other.spi, src=src, dst=dst,
+                   mode=mode, policy=policy, esn=esn, **other.algorithms(), **values)
         return other
 
     def clear(self):
@@ -304,7 +318,7 @@ class Gateway:
         for p in self.nl.dump("policy-get"):
             self.nl.do("policy-del", id=p["id"])
         for s in self.nl.dump("sa-get"):
-            self.nl.do("sa-del", protocol=ESP, spi=s["spi"], dst=s["dst"])
+            self.nl.do("sa-del", protocol=s["protocol"], spi=s["spi"], dst=s["dst"])
         for p in self.nl.dump("port-get"):
             self.nl.do("port-del", port=p["port"])
         until(lambda: self.nl.do("stats-get")["sas"] == 0, "the end of all SAs")
@@ -315,7 +329,7 @@ class Gateway:
 
     def state(self, other):
         """What the module says of other's SA, drops as a dictionary."""
-        found = self.nl.do("sa-get", protocol=ESP, spi=other.spi, dst=other.dst)
+        found = self.nl.do("sa-get", protocol=other.protocol, spi=other.spi, dst=other.dst)
         found["drops"] = {d["reason"]: d["packets"] for d in found.get("drops", [])}
         return found
 
@@ -376,8 +390,9 @@ class Gateway:
 
     # Traffic from the inside
 
-    def transmit(self, packets):
-        """Inner packets as the stack would route them, byte for byte."""
+    def transmit(self, packets, own=False):
+        """Inner packets as the stack would route them, byte for byte: to the
+        far side, or (own) to where each says."""
         for packet in packets:
             version = packet[0] >> 4
             if version not in self.ip_socket:
@@ -385,7 +400,8 @@ class Gateway:
                                  (socket.AF_INET6, socket.SOCK_RAW))
                 sock = self.gw.socket(family, level, socket.IPPROTO_RAW)
                 self.ip_socket[version] = sock
-            to = (FAR4, 0) if version == 4 else (FAR6, 0, 0, 0)
+            to = addresses(packet)[1] if own else FAR4 if version == 4 else FAR6
+            to = (to, 0) if version == 4 else (to, 0, 0, 0)
             try:
                 self.ip_socket[version].sendto(packet, to)
             except OSError as error:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import cmac, hashes, hmac
 from cryptography.hazmat.primitives.ciphers import Cipher as Keyed, aead, algorithms, modes
 from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
-from scapy.layers.ipsec import ESP, SecurityAssociation
+from scapy.layers.ipsec import AH as SCAPY_AH, ESP, SecurityAssociation
 
 IV, ICV = 8, 16
 
@@ -230,8 +230,149 @@ def addresses(packet):
     return [str(ipaddress.ip_address(packet[o:o + size])) for o in (at, at + size)]
 
 
+def reheader(headers, next_at, protocol, payload):
+    """IP headers in front of another payload."""
+    h = bytearray(headers)
+    h[next_at] = protocol
+    if h[0] >> 4 == 4:
+        h[2:4] = struct.pack("!H", len(h) + len(payload))
+        h[10:12] = bytes(2)
+        h[10:12] = struct.pack("!H", checksum(bytes(h)))
+    else:
+        h[4:6] = struct.pack("!H", len(h) - 40 + len(payload))
+    return bytes(h) + payload
+
+
+def freeze4(header, sending):
+    """RFC 4302 appendix A1: the header as it is authenticated."""
+    h = bytearray(header)
+    h[1] = h[8] = 0
+    h[6:8] = h[10:12] = bytes(2)
+    at = 20
+    while at < len(h) and h[at]:
+        if h[at] == 1:
+            at += 1
+            continue
+        kind, length = h[at], h[at + 1]
+        if kind in (131, 137) and sending:
+            h[16:20] = h[at + length - 4:at + length]
+        if kind not in (130, 133, 134, 148, 149):
+            h[at:at + length] = bytes(length)
+        at += length
+    return bytes(h)
+
+
+def freeze6(header, sending):
+    """The same with extension headers (section 3.3.3.1.2)."""
+    h = bytearray(header)
+    h[:4] = b"\x60\0\0\0"
+    h[7] = 0
+    at, kind = 40, h[6]
+    while at < len(h):
+        end = at + 8 * (h[at + 1] + 1)
+        if kind == 43 and sending and h[at + 3]:
+            stops = [bytes(h[24:40])] + [bytes(h[i:i + 16]) for i in range(at + 8, end, 16)]
+            left, h[at + 3] = h[at + 3], 0
+            seen, ahead = stops[1:len(stops) - left], stops[len(stops) - left:]
+            visited = seen + [stops[0]] + ahead[:-1]
+            h[at + 8:end] = b"".join(visited)
+            h[24:40] = ahead[-1]
+        elif kind in (0, 60):
+            option = at + 2
+            while option < end:
+                if not h[option]:
+                    option += 1
+                    continue
+                length = h[option + 1]
+                if h[option] & 0x20:
+                    h[option + 2:option + 2 + length] = bytes(length)
+                option += 2 + length
+        kind, at = h[at], end
+    return bytes(h)
+
+
+class Ah:
+    """One SA of AH, as the other end has it."""
+
+    protocol = 51
+
+    def __init__(self, integ="sha256", spi=0x1001, src="192.0.2.2", dst="192.0.2.1", esn=False,
+                 key=None):
+        self.integ, self.spi, self.src, self.dst, self.esn = INTEGS[integ], spi, src, dst, esn
+        self.name, self.key = integ, key or os.urandom(self.integ.key_len)
+        self.family = ipaddress.ip_address(src).version
+
+    def algorithms(self):
+        """What sa-new is told of it."""
+        return {"integ": self.integ.id, "integ_key": self.key, "legacy": self.name == "sha1"}
+
+    def scapy_seal(self, inner, seq, tunnel=True):
+        """scapy's packet."""
+        header = IP(src=self.src, dst=self.dst) if self.family == 4 else \
+            IPv6(src=self.src, dst=self.dst)
+        sa = SecurityAssociation(SCAPY_AH, spi=self.spi, seq_num=seq & 0xFFFFFFFF,
+                                 auth_algo=self.integ.scapy, auth_key=self.key,
+                                 tunnel_header=header if tunnel else None, esn_en=self.esn,
+                                 esn=seq >> 32)
+        return bytes(sa.encrypt(IP(inner) if inner[0] >> 4 == 4 else IPv6(inner)))
+
+    def length(self, align=None):
+        """Of AH with its ICV."""
+        align = align or (4 if self.family == 4 else 8)
+        return -(-(12 + self.integ.icv) // align) * align
+
+    def icv(self, header, ah, payload, high, sending):
+        """Of these; ah with anything for an ICV."""
+        front = freeze4(header, sending) if self.family == 4 else freeze6(header, sending)
+        blank = ah[:12] + bytes(self.integ.icv) + ah[12 + self.integ.icv:]
+        tail = struct.pack("!I", high) if self.esn else b""
+        return self.integ.mac(self.key, front + blank + payload + tail)[:self.integ.icv]
+
+    def seal_own(self, packet, seq, head=None, next_at=None, align=None):
+        """Transport mode: behind head bytes of headers, whose byte next_at says
+        what comes then."""
+        if head is None:
+            head, next_at = ((packet[0] & 15) * 4, 9) if packet[0] >> 4 == 4 else (40, 6)
+        length = self.length(align)
+        ah = struct.pack("!BBHII", packet[next_at], length // 4 - 2, 0, self.spi,
+                         seq & 0xFFFFFFFF) + bytes(length - 12)
+        payload = packet[head:]
+        header = reheader(packet[:head], next_at, 51, ah + payload)[:head]
+        icv = self.icv(header, ah, payload, seq >> 32, True)
+        return header + ah[:12] + icv + ah[12 + len(icv):] + payload
+
+    def seal(self, inner, seq, align=None, **header):
+        """Tunnel mode."""
+        outer = ip_header(self.src, self.dst, 4 if inner[0] >> 4 == 4 else 41, len(inner),
+                          **header)
+        return self.seal_own(outer + inner, seq, align=align)
+
+    def open(self, packet, head=None, high=0):
+        """(sequence number, next header, payload) of an authentic packet."""
+        head = head or (20 if self.family == 4 else 40)
+        length = (packet[head + 1] + 2) * 4
+        assert length == self.length()
+        ah, payload = packet[head:head + length], packet[head + length:]
+        next_header, _, reserved, spi, low = struct.unpack_from("!BBHII", ah)
+        assert (reserved, spi) == (0, self.spi)
+        icv = self.icv(packet[:head], ah, payload, high, True)
+        assert ah[12:12 + len(icv)] == icv, "not authentic"
+        assert not any(ah[12 + len(icv):])
+        return high << 32 | low, next_header, payload
+
+    def scapy_open(self, packet, high=0, tunnel=True):
+        """What scapy makes of it: the inner packet, or the packet without AH."""
+        header = IP() if self.family == 4 else IPv6()
+        sa = SecurityAssociation(SCAPY_AH, spi=self.spi, auth_algo=self.integ.scapy,
+                                 auth_key=self.key, tunnel_header=header if tunnel else None,
+                                 esn_en=self.esn, esn=high)
+        return sa.decrypt(IP(packet) if packet[0] >> 4 == 4 else IPv6(packet))
+
+
 class Esp:
     """One SA, as the other end has it."""
+
+    protocol = 50
 
     def __init__(self, cipher="aes128gcm", spi=0x1001, src="192.0.2.2", dst="192.0.2.1",
                  esn=False, encap=None, key=None, integ_key=None):
@@ -246,9 +387,11 @@ class Esp:
         self.aead = Both(c.aead, key, self.integ, self.integ_key) if self.integ else c.aead(key)
         self.family = ipaddress.ip_address(src).version
 
-    def _scapy(self, seq):
+    def _scapy(self, seq, tunnel=True):
         header = IP(src=self.src, dst=self.dst) if self.family == 4 else \
             IPv6(src=self.src, dst=self.dst)
+        if not tunnel:
+            header = None
         nat_t = UDP(sport=self.encap[0], dport=self.encap[1]) if self.encap else None
         return SecurityAssociation(
             ESP, spi=self.spi, seq_num=seq & 0xFFFFFFFF, crypt_algo=self.cipher.scapy,
@@ -271,10 +414,11 @@ class Esp:
                          legacy=self.cipher.integ == "sha1")
         return found
 
-    def scapy_seal(self, inner, seq, iv=None):
-        """scapy's packet around inner (bytes of an IP packet)."""
+    def scapy_seal(self, inner, seq, iv=None, tunnel=True):
+        """scapy's packet around inner (bytes of an IP packet), or (transport)
+        within it."""
         packet = IP(inner) if inner[0] >> 4 == 4 else IPv6(inner)
-        sealed = self._scapy(seq).encrypt(packet, iv=iv)
+        sealed = self._scapy(seq, tunnel).encrypt(packet, iv=iv)
         if self.encap:
             del sealed[UDP].len     # which scapy 2.5 leaves without the payload
             if self.family == 6:
@@ -308,9 +452,10 @@ class Esp:
     def salted(self):
         return (self.cipher.salt,) if self.integ else ()
 
-    def unseal(self, packet, high=0):
-        """(sequence number, IV, plaintext with trailer) by our own hands."""
-        esp = packet[self.headers:]
+    def unseal(self, packet, high=0, head=None):
+        """(sequence number, IV, plaintext with trailer) by our own hands, of
+        what stands behind head bytes."""
+        esp = packet[head or self.headers:]
         spi, low = struct.unpack_from("!II", esp)
         assert spi == self.spi
         iv = esp[8:8 + self.cipher.iv]
@@ -321,6 +466,20 @@ class Esp:
         except (InvalidTag, InvalidSignature) as error:
             raise AssertionError("%s: not authentic" % self.name) from error
         return high << 32 | low, iv, plain
+
+    def seal_own(self, packet, seq, head=None, next_at=None):
+        """Transport mode: behind head bytes of headers, whose byte next_at says
+        what comes then."""
+        if head is None:
+            head, next_at = ((packet[0] & 15) * 4, 9) if packet[0] >> 4 == 4 else (40, 6)
+        payload = packet[head:]
+        pad = bytes(range(1, 1 + -(len(payload) + 2) % self.cipher.block))
+        esp = self.seal_plain(payload + pad + bytes([len(pad), packet[next_at]]), seq)
+        if self.encap:
+            esp = struct.pack("!HHHH", *self.encap, 8 + len(esp), 0) + esp
+            if self.family == 6:
+                esp = udp(*addresses(packet), *self.encap, esp[8:])[40:]
+        return reheader(packet[:head], next_at, 17 if self.encap else 50, esp)
 
     def wrap(self, esp, **header):
         """An outer header, UDP's too if encapsulated, around esp."""

@@ -19,29 +19,50 @@ def algorithms(cipher, key, integ_key):
         c.xfrm, "0x" + key.hex() if key else '""', integ.xfrm, integ_key.hex(), 8 * integ.icv)
 
 
-def state(ns, src, dst, spi, key, cipher, esn=False, encap=None, reqid=1, integ_key=b"",
-          mode="tunnel", sequence=0):
-    """An SA from src to dst.  The key goes through a pipe, not in argv."""
+def flags_of(esn, sequence, mode):
+    """Replay protection, and that a tunnel takes both families."""
     flags = "replay-window 32"
     if esn:     # both counters stand at sequence
         flags = "replay-window 128 flag esn"
         for name in ("seq", "oseq"):
             flags += " replay-%s %#x replay-%s-hi %#x" % (name, sequence & 0xFFFFFFFF, name,
                                                           sequence >> 32)
-    if mode == "tunnel":
-        flags += " flag af-unspec"
+    return flags + " flag af-unspec" if mode == "tunnel" else flags
+
+
+def ah_state(ns, src, dst, spi, key, integ, esn=False, reqid=1, mode="tunnel", sequence=0,
+             align4=False):
+    """An SA of AH."""
+    i = INTEGS[integ]
+    ns.ip("xfrm state add src %s dst %s proto ah spi %#x mode %s reqid %d auth-trunc %s 0x%s %d "
+          "%s %s" % (src, dst, spi, mode, reqid, i.xfrm, key.hex(), 8 * i.icv,
+                     flags_of(esn, sequence, mode), "flag align4" if align4 else ""))
+
+
+def state(ns, src, dst, spi, key, cipher, esn=False, encap=None, reqid=1, integ_key=b"",
+          mode="tunnel", sequence=0):
+    """An SA from src to dst.  The key goes through a pipe, not in argv."""
+    flags = flags_of(esn, sequence, mode)
     ns.ip("xfrm state add src %s dst %s proto esp spi %#x mode %s reqid %d %s %s %s" % (
         src, dst, spi, mode, reqid, algorithms(cipher, key, integ_key), flags,
         "encap espinudp %d %d 0.0.0.0" % encap if encap else ""))
 
 
-def policy(ns, local, remote, local_net, remote_net, reqid=1):
-    """Tunnel between the endpoints for what goes between the networks."""
-    template = "tmpl src %s dst %s proto esp reqid %d mode tunnel"
+def policy(ns, local, remote, local_net, remote_net, reqid=1, mode="tunnel", proto="esp",
+           priority=100):
+    """Protection between the endpoints for what goes between the networks."""
+    template = "tmpl src %s dst %s proto " + proto + " reqid %d mode " + mode
     out, back = template % (local, remote, reqid), template % (remote, local, reqid)
+    out, back = ("priority %d %s" % (priority, t) for t in (out, back))
     ns.ip("xfrm policy add dir out src %s dst %s %s" % (local_net, remote_net, out),
           "xfrm policy add dir fwd src %s dst %s %s" % (remote_net, local_net, back),
           "xfrm policy add dir in src %s dst %s %s" % (remote_net, local_net, back))
+
+
+def bypass(ns, *what):
+    """Let packets of these selectors pass as they are."""
+    for direction in ("in", "out"):
+        ns.ip("xfrm policy add dir %s %s priority 1 action allow" % (direction, " ".join(what)))
 
 
 def flush(ns):

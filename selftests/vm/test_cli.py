@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from lib.bench import ESP, FAR4, GW4, GW6, IN4, WIRE4, WIRE6, exists, until
-from lib.espref import CIPHERS, Esp, udp
+from lib.espref import CIPHERS, Ah, Esp, udp
 
 CLI = os.path.join(os.environ.get("CYGNET_BIN", ""), "cygnet")
 OK, REFUSED, USAGE, CONFIG, ABSENT = range(5)
@@ -84,6 +84,41 @@ class TestSa:
         inn = net.nl.do("sa-get", protocol=ESP, spi=0x1001, dst=GW4)
         assert (inn["replay_window"], inn["sequence"]) == (64, 9)
 
+    def test_two_keys(self, cli, net):
+        """A cipher and an integrity algorithm, each with a key of its own."""
+        key, integ = os.urandom(16), os.urandom(32)
+        more = "integ sha256 integ-key-file %s" % cli.file(integ.hex() + "\n", 0o600)
+        cli.call(add("out", 0x2001, GW4, WIRE4, "aes128", more), key=key.hex())
+        net.transmit([udp(IN4, FAR4, 1, 2, b"hello")])
+        other = Esp("aes128-sha256", 0x2001, GW4, WIRE4, key=key, integ_key=integ)
+        assert b"hello" in other.open(net.wire.take(1)[0]).inner
+        assert cli.json("sa show")["sas"][0]["cipher"] == "aes128-sha256"
+
+    def test_legacy(self, cli, net):
+        """SHA-1 where it is asked for twice."""
+        more = "integ sha1 integ-key-file %s" % cli.file("00" * 20, 0o600)
+        assert "legacy" in cli.call(add(cipher="null", more=more).replace("key-file - ", "", 1),
+                                    REFUSED)
+        cli.call(add(cipher="null", more=more + " legacy").replace("key-file - ", "", 1))
+        assert net.nl.dump("sa-get")[0]["integ"] == 2
+
+    def test_ah(self, cli, net):
+        cli.call("policy set id 1 dev cyg0 action protect protocol ah local 10.1.0.0/24 "
+                 "remote 10.2.0.0/24")
+        line = add("out", 0x2001, GW4, WIRE4).replace("encr aes128gcm key-file",
+                                                      "protocol ah integ sha512 integ-key-file")
+        key = os.urandom(64)
+        cli.call(line, key=key.hex())
+        inner = udp(IN4, FAR4, 1, 2, b"hello")
+        net.transmit([inner])
+        other = Ah("sha512", 0x2001, GW4, WIRE4, key=key)
+        assert other.open(net.wire.take(1)[0])[2] == inner
+        shown, = cli.json("sa show spi 0x2001 dst %s protocol ah" % WIRE4)["sas"]
+        assert shown["cipher"] == "ah-sha512"
+        assert "AH does not" in cli.call(add(more="protocol ah"), USAGE, key="00" * 20)
+        cli.call("sa delete spi 0x2001 dst %s protocol ah" % WIRE4)
+        assert net.nl.dump("sa-get") == []
+
     def test_show_agrees_with_netlink(self, cli, net):
         cli.call(add("out", 0x2001, GW6, WIRE6, more="esn encap 4500:4500"), key="11" * 20)
         cli.call(add(src=WIRE6, dst=GW6), key="22" * 20)
@@ -157,7 +192,7 @@ class TestSa:
         ("sa add in spi 0x1001", "needs spi, src"), ("sa add in colour red", "colour"),
         ("sa add in src 1.2.3", "address"), ("sa add in encap 4500", "SOURCE-PORT"),
         ("sa add in lifetime soft-years=3", "soft-years"), ("sa delete spi 4000", "dst"),
-        (add(cipher="aes256gmc"), 'did you mean "aes256gcm"'), (add(cipher="3des"), "RFC 8221"),
+        (add(cipher="aes256gcn"), 'did you mean "aes256gcm"'), (add(cipher="3des"), "RFC 8221"),
         ("sa show 0x1001", "not expected")))
     def test_usage(self, cli, line, words):
         assert words in cli.call(line, USAGE)
