@@ -68,7 +68,7 @@ json_t *sa_json(const struct kernel_sa *sa)
 	json_object_set_new(object, "dst", json_addr(&sa->ksa_dst));
 	set_text(object, "mode", kernel_mode_name(sa->ksa_mode));
 	set_number(object, "policy", sa->ksa_policy);
-	if (sa->ksa_encr)
+	if (sa->ksa_encr || sa->ksa_integ)
 		set_text(object, "cipher", cipher_name(sa, buf));
 	set_some(object, "encr", sa->ksa_encr);
 	set_some(object, "encr-key-bits", sa->ksa_encr_key_bits);
