@@ -45,10 +45,12 @@ MODULE_PARM_DESC(batch_receive, "decrypt and merge in bursts (for finding faults
  * @offset: of the first ESP header
  * @len: from there
  * @size: of each ESP packet but the last
+ * @ifindex: of the device that it came by if the way is to be remembered, or 0
  * @family: of the outer header
  */
 struct arrival {
 	u32 offset, len, size;
+	int ifindex;
 	u8 family;
 };
 
@@ -692,6 +694,18 @@ static bool is_ordinary(struct cyg_cell *cell, u32 len)
 	return cell->op;
 }
 
+static void remember(struct cyg_net *cn, struct sk_buff *skb)
+{
+	struct arrival *a = arrival(skb);
+	__be32 *ports, _ports;
+
+	ports = skb_header_pointer(skb, a->offset - sizeof(struct udphdr), sizeof(_ports),
+				   &_ports);
+	if (ports)
+		cyg_demux_remember(cn, skb, *ports, a->ifindex, a->family);
+	a->ifindex = 0;
+}
+
 static void take_packet(struct cyg_cell *cell, struct sk_buff *skb, u32 offset, u32 len,
 			const struct cyg_addr *dst, u8 dsfield)
 {
@@ -713,6 +727,8 @@ static void take_packet(struct cyg_cell *cell, struct sk_buff *skb, u32 offset, 
 	sa = cell->sa;
 	if (is_ordinary(cell, len)) {
 		reason = decrypt(cell, skb, header, len - sizeof(*header), dsfield);
+		if (!reason && arrival(skb)->ifindex)
+			remember(sa->cn, skb);
 	} else {
 		flush_merge(cell);
 		reason = cyg_esp_input(sa, skb, offset, len, dsfield);
@@ -766,6 +782,7 @@ static int poll(struct napi_struct *napi, int budget)
  * @offset: of the first ESP header
  * @len: from there
  * @size: of each ESP packet but the last
+ * @ifindex: of the device that datagrams came by, 0 for what is not in UDP
  * @family: of the outer header
  *
  * Call under rcu_read_lock() with BH off, behind the firewall.
@@ -773,7 +790,7 @@ static int poll(struct napi_struct *napi, int budget)
  * Return: false if the packets must be taken one by one
  */
 bool cyg_cell_queue(struct cyg_sa *sa, struct sk_buff *skb, u32 offset, u32 len, u32 size,
-		    u8 family)
+		    int ifindex, u8 family)
 {
 	struct net_device *dev = rcu_dereference(sa->policy->dev);
 	struct cyg_device *cyg;
@@ -791,12 +808,16 @@ bool cyg_cell_queue(struct cyg_sa *sa, struct sk_buff *skb, u32 offset, u32 len,
 	}
 	/* Nothing that somebody may wait for, or that only lives as long as this call. */
 	skb_orphan(skb);
-	skb_dst_drop(skb);
 	nf_reset_ct(skb);
+	if (!ifindex || !cyg_demux_is_new(sa->cn, skb) || !skb_dst_force(skb)) {
+		skb_dst_drop(skb);
+		ifindex = 0;
+	}
 	*arrival(skb) = (struct arrival) {
 		.offset = offset,
 		.len = len,
 		.size = size,
+		.ifindex = ifindex,
 		.family = family,
 	};
 	__skb_queue_tail(&cell->queue, skb);

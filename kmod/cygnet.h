@@ -88,8 +88,9 @@ struct cyg_drops {
  * @policy_count: how many
  * @ports: registered UDP ports, each a value entry
  * @usual_port: one of them, looked at first, or 0
- * @port_count: how many; the LOCAL_IN hooks exist while there is one
+ * @port_count: how many; the hooks exist while there is one
  * @devices: cyg_device.node
+ * @routes: of peers' packets, once there was a port
  * @control: sockets that outer packets are sent with, IPv4 and IPv6
  * @drops: counters
  * @crypto_pending: packets inside asynchronous crypto
@@ -109,6 +110,7 @@ struct cyg_net {
 	u32 port_count;
 	struct list_head devices;
 
+	struct cyg_routes __percpu *routes;
 	struct sock *control[2];
 	struct cyg_drops __percpu *drops;
 	atomic_t crypto_pending;
@@ -515,7 +517,15 @@ bool cyg_batch_send(struct cyg_sa *sa, struct sk_buff *skb,
 int cyg_cell_init(struct cyg_device *cyg);
 void cyg_cell_close(struct cyg_device *cyg);
 bool cyg_cell_queue(struct cyg_sa *sa, struct sk_buff *skb, u32 offset, u32 len, u32 size,
-		    u8 family);
+		    int ifindex, u8 family);
+
+/* demux.c */
+int cyg_demux_open(struct cyg_net *cn);
+void cyg_demux_close(struct cyg_net *cn);
+void cyg_demux_find(struct cyg_net *cn, struct sk_buff *skb, __be32 ports, u8 family);
+bool cyg_demux_is_new(struct cyg_net *cn, const struct sk_buff *skb);
+void cyg_demux_remember(struct cyg_net *cn, const struct sk_buff *skb, __be32 ports,
+			int ifindex, u8 family);
 
 /* device.c */
 int cyg_device_init(void);

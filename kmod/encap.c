@@ -145,7 +145,8 @@ static unsigned int local_in(struct sk_buff *skb, const struct nf_hook_state *st
 	reason = verify(skb, at, udp, state->pf);
 	if (reason)
 		cyg_stats_drop(reason, cn, NULL, NULL);
-	else if (sa && cyg_cell_queue(sa, skb, d.offset, d.len, d.size, family))
+	else if (sa && cyg_cell_queue(sa, skb, d.offset, d.len, d.size,
+				      skb->dev->ifindex, family))
 		return NF_STOLEN;
 	else if (sa)
 		for (done = 0; done < d.len; done += d.size)
@@ -202,8 +203,53 @@ static unsigned int local_in6(void *priv, struct sk_buff *skb,
 	return local_in(skb, state, skb_transport_offset(skb), 6);
 }
 
-/* Last but for the confirmation of connections, which does not see us steal. */
-static const struct nf_hook_ops local_in_ops[] = {
+static unsigned int pre_routing(struct sk_buff *skb, const struct nf_hook_state *state,
+				u32 at, u8 family)
+{
+	struct cyg_net *cn = cyg_net(state->net);
+	struct udphdr *udp, _udp;
+
+	if (skb_dst(skb) || skb->sk)
+		return NF_ACCEPT;
+	udp = skb_header_pointer(skb, at, sizeof(_udp), &_udp);
+	if (udp && is_registered(cn, udp->dest))
+		cyg_demux_find(cn, skb, *(__be32 *)udp, family);
+	return NF_ACCEPT;
+}
+
+static unsigned int pre_routing4(void *priv, struct sk_buff *skb,
+				 const struct nf_hook_state *state)
+{
+	if (ip_hdr(skb)->protocol != IPPROTO_UDP || ip_is_fragment(ip_hdr(skb)))
+		return NF_ACCEPT;
+	return pre_routing(skb, state, ip_hdrlen(skb), 4);
+}
+
+static unsigned int pre_routing6(void *priv, struct sk_buff *skb,
+				 const struct nf_hook_state *state)
+{
+	if (ipv6_hdr(skb)->nexthdr != IPPROTO_UDP)
+		return NF_ACCEPT;
+	return pre_routing(skb, state, sizeof(struct ipv6hdr), 6);
+}
+
+/*
+ * The first two behind all that may change what is routed by; the others last
+ * but for the confirmation of connections, which does not see us steal.
+ */
+static const struct nf_hook_ops hooks[] = {
+	{
+		.hook = pre_routing4,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = INT_MAX,
+	},
+	{
+		.hook = pre_routing6,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = INT_MAX,
+	},
 	{
 		.hook = local_in4,
 		.pf = NFPROTO_IPV4,
@@ -230,12 +276,17 @@ int cyg_encap_add_port(struct cyg_net *cn, __be16 port)
 	int err;
 
 	lockdep_assert_held(&cn->lock);
+	if (!cn->routes) {
+		err = cyg_demux_open(cn);
+		if (err)
+			return err;
+	}
 	err = xa_insert(&cn->ports, ntohs(port), xa_mk_value(1), GFP_KERNEL);
 	if (err)
 		return err;
 	if (!cn->port_count) {
-		err = nf_register_net_hooks(cn->net, local_in_ops,
-					    ARRAY_SIZE(local_in_ops));
+		err = nf_register_net_hooks(cn->net, hooks,
+					    ARRAY_SIZE(hooks));
 		if (err) {
 			xa_erase(&cn->ports, ntohs(port));
 			return err;
@@ -261,8 +312,8 @@ int cyg_encap_del_port(struct cyg_net *cn, __be16 port)
 	if (cn->usual_port == port)
 		WRITE_ONCE(cn->usual_port, 0);
 	if (!--cn->port_count)
-		nf_unregister_net_hooks(cn->net, local_in_ops,
-					ARRAY_SIZE(local_in_ops));
+		nf_unregister_net_hooks(cn->net, hooks,
+					ARRAY_SIZE(hooks));
 	return 0;
 }
 

@@ -92,7 +92,7 @@ static int receive(struct sk_buff *skb, u8 family)
 			      family);
 	if (!sa)
 		return -EINVAL;
-	if (cyg_cell_queue(sa, skb, 0, skb->len, skb->len, family))
+	if (cyg_cell_queue(sa, skb, 0, skb->len, skb->len, 0, family))
 		return 0;
 	cyg_input_packet(cn, skb, 0, skb->len, &dst, family, dsfield);
 	consume_skb(skb);

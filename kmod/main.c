@@ -59,6 +59,7 @@ static void __net_exit net_exit(struct net *net)
 
 	cyg_sadb_close(cn);
 	cyg_ipaddr_close(cn);
+	cyg_demux_close(cn);
 	xa_destroy(&cn->policies);
 	xa_destroy(&cn->ports);
 	free_percpu(cn->drops);
