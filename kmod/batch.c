@@ -41,6 +41,8 @@ MODULE_PARM_DESC(batch_send, "protect super-packets whole (for finding faults)")
  * @count: of segments
  * @base: checksum over the pseudo header, without the length
  * @sequence: of the next segment
+ * @frag: that the next payload begins in, or continues; -1 for the linear part
+ * @offset: in there
  */
 struct plan {
 	struct sk_buff *skb;
@@ -50,6 +52,8 @@ struct plan {
 	u32 transport, headers, size, count;
 	__wsum base;
 	u64 sequence;
+	int frag;
+	u32 offset;
 };
 
 /**
@@ -120,6 +124,8 @@ static bool make_plan(struct plan *plan)
 	if (!plan->size)
 		return false;
 	plan->count = DIV_ROUND_UP(skb->len - plan->headers, plan->size);
+	plan->frag = -1;
+	plan->offset = plan->headers;
 	inner = plan->headers + plan->size;
 	return esp_len(plan->sa, inner) <= PAGE_SIZE << BLOCK_ORDER;
 }
@@ -165,18 +171,54 @@ static void finish_udp(const struct plan *plan, struct udphdr *udp, u32 len,
 		     CSUM_MANGLED_0;
 }
 
+/* What of the payload is next in one piece: at most @len bytes. */
+static const u8 *next_piece(struct plan *plan, u32 *len)
+{
+	const struct sk_buff *skb = plan->skb;
+	const skb_frag_t *frag = NULL;
+	const u8 *piece;
+	u32 size;
+
+	for (;; plan->frag++, plan->offset = 0) {
+		if (plan->frag >= 0)
+			frag = &skb_shinfo(skb)->frags[plan->frag];
+		size = frag ? skb_frag_size(frag) : skb_headlen(skb);
+		if (plan->offset < size)
+			break;
+	}
+	piece = (frag ? (u8 *)skb_frag_address(frag) : skb->data) + plan->offset;
+	*len = min(*len, size - plan->offset);
+	plan->offset += *len;
+	return piece;
+}
+
+/* Copies the next @len bytes of payload, and returns their checksum. */
+static __wsum copy_payload(struct plan *plan, u8 *to, u32 len)
+{
+	const u8 *piece;
+	u32 size, done;
+	__wsum csum = 0;
+
+	for (done = 0; done < len; done += size) {
+		size = len - done;
+		piece = next_piece(plan, &size);
+		csum = csum_block_add(csum, csum_partial_copy_nocheck(piece, to + done, size),
+				      done);
+	}
+	return csum;
+}
+
 /* The inner packet of segment @index, complete. Returns its length. */
-static u32 write_inner(const struct plan *plan, u8 *to, u32 index)
+static u32 write_inner(struct plan *plan, u8 *to, u32 index)
 {
 	struct sk_buff *skb = plan->skb;
-	u32 at = plan->headers + index * plan->size;
-	u32 payload = min(plan->size, skb->len - at);
+	u32 payload = min(plan->size, skb->len - plan->headers - index * plan->size);
 	u32 len = plan->headers + payload;
 	void *transport = to + plan->transport;
 	__wsum csum;
 
 	memcpy(to, skb->data, plan->headers);
-	csum = skb_copy_and_csum_bits(skb, at, to + plan->headers, payload);
+	csum = copy_payload(plan, to + plan->headers, payload);
 	if (plan->flow->family == 4)
 		finish_ipv4((struct iphdr *)to, index, len,
 			    skb_shinfo(skb)->gso_type & SKB_GSO_TCP_FIXEDID);

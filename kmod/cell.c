@@ -275,14 +275,14 @@ static bool udp_continues(struct merge *m, const struct udphdr *udp, u32 len)
 }
 
 /* Is this the packet that comes next in the super-packet? */
-static bool continues(struct merge *m, const struct inner *in)
+static bool continues(struct merge *m, const struct inner *in, u32 len)
 {
 	const u8 *data = in->data;
-	u32 payload = in->len - m->headers;
+	u32 payload = len - m->headers;
 	bool tcp = m->headers - m->transport != sizeof(struct udphdr);
 
 	if (m->closed || m->sa != in->sa || m->dsfield != in->dsfield ||
-	    in->len <= m->headers || payload > m->size ||
+	    len <= m->headers || payload > m->size ||
 	    m->skb->len + payload > LENGTH_MAX || *data != *m->skb->data)
 		return false;
 	if (*data >> 4 == 4 ? !ipv4_continues(m, (void *)data) :
@@ -290,9 +290,9 @@ static bool continues(struct merge *m, const struct inner *in)
 		return false;
 	data += m->transport;
 	if (tcp ? !tcp_continues(m, (void *)data) :
-		  !udp_continues(m, (void *)data, in->len - m->transport))
+		  !udp_continues(m, (void *)data, len - m->transport))
 		return false;
-	return checksum_right(in->data, m->transport, in->len,
+	return checksum_right(in->data, m->transport, len,
 			      tcp ? IPPROTO_TCP : IPPROTO_UDP);
 }
 
@@ -302,10 +302,9 @@ static bool has_place(const struct merge *m, u32 over)
 	return over || skb_shinfo(m->skb)->nr_frags < MAX_SKB_FRAGS;
 }
 
-static void add_payload(struct cyg_cell *cell, const struct inner *in, u32 over)
+static void add_payload(struct cyg_cell *cell, u32 len, u32 over)
 {
 	struct sk_buff *skb = cell->merge.skb;
-	u32 len = in->len - cell->merge.headers;
 	u32 last = skb_shinfo(skb)->nr_frags - 1;
 
 	if (over) {
@@ -320,10 +319,10 @@ static void add_payload(struct cyg_cell *cell, const struct inner *in, u32 over)
 }
 
 /* The packet that continues() becomes part of the super-packet. */
-static void append(struct cyg_cell *cell, const struct inner *in, u32 over)
+static void append(struct cyg_cell *cell, const struct inner *in, u32 len, u32 over)
 {
 	struct merge *m = &cell->merge;
-	u32 payload = in->len - m->headers;
+	u32 payload = len - m->headers;
 
 	m->count++;
 	m->sequence += payload;
@@ -335,7 +334,7 @@ static void append(struct cyg_cell *cell, const struct inner *in, u32 over)
 		tcp_flag_word(first) |= tcp_flag_word(th) & (TCP_FLAG_FIN | TCP_FLAG_PSH);
 		m->closed |= th->fin || th->psh;
 	}
-	add_payload(cell, in, over);
+	add_payload(cell, payload, over);
 }
 
 /* Where the inner headers end, if the packet may begin a super-packet. */
@@ -606,16 +605,15 @@ static enum cygnet_drop sort_in(struct cyg_cell *cell, struct inner *in, u64 seq
 	struct merge *m = &cell->merge;
 	u8 *start = page_address(cell->page);
 	enum cygnet_drop reason;
-	struct inner whole;
+	u32 len;
 
 	reason = accept(in, sequence, plain_len);
 	if (reason)
 		return reason;
-	whole = *in;
-	whole.len = length_by_header(in);
-	if (m->skb && continues(m, &whole) && has_place(m, over)) {
-		append(cell, &whole, over);
-		cell->used = whole.data + whole.len - start;
+	len = length_by_header(in);
+	if (m->skb && continues(m, in, len) && has_place(m, over)) {
+		append(cell, in, len, over);
+		cell->used = in->data + len - start;
 		return 0;
 	}
 	reason = begin(cell, in, over);
@@ -625,11 +623,12 @@ static enum cygnet_drop sort_in(struct cyg_cell *cell, struct inner *in, u64 seq
 }
 
 /*
- * Finished later: op owns the SA, the page and the received packet that the
- * cell held, and decrypted_late() may have run already.
+ * Finished later: op owns the SA, the page and the reference to the received
+ * packet that the cell held, and decrypted_late() may have run already.
  */
-static void give_away(struct cyg_cell *cell, u32 over)
+static void give_away(struct cyg_cell *cell, struct sk_buff *skb, u32 over)
 {
+	skb_get(skb);
 	rescue(cell, over);
 	flush_merge(cell);
 	cell->sa = NULL;
@@ -657,20 +656,19 @@ static enum cygnet_drop decrypt(struct cyg_cell *cell, struct sk_buff *skb,
 	memcpy(cell->head, in.data, over);
 	op->iv = header->iv;
 	op->late = decrypted_late;
-	op->skb = skb_get(skb);
+	op->skb = skb;
 	op->sequence = sequence;
 	op->plain = in.data;
 	op->plain_len = plain;
 	op->page = cell->page;
 	op->dsfield = dsfield;
 	sg_set_buf(&op->src[1], header + 1, len);
-	sg_set_buf(&op->dst[1], in.data, plain);
+	sg_set_page(&op->dst[1], cell->page, plain, in.data - (u8 *)page_address(cell->page));
 	err = cyg_linear_run(op, op->src, sequence, len);
 	if (err == -EINPROGRESS) {
-		give_away(cell, over);
+		give_away(cell, skb, over);
 		return 0;
 	}
-	consume_skb(skb);
 	if (err)
 		reason = err == -EBADMSG ? CYGNET_DROP_RX_AUTH : CYGNET_DROP_RX_CRYPTO;
 	else
@@ -747,9 +745,12 @@ static int work_off(struct cyg_cell *cell, struct sk_buff *skb)
 	u32 at;
 
 	cyg_ipaddr_outer(skb, a.family, &dst, &dsfield);
+	/* One to give away, see give_away(). */
+	skb_get(skb);
 	for (at = 0; at < a.len; at += a.size, count++)
 		take_packet(cell, skb, a.offset + at, min(a.size, a.len - at), &dst,
 			    dsfield);
+	consume_skb(skb);
 	return count;
 }
 

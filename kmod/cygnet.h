@@ -4,19 +4,33 @@
  *
  * Receive, all in softirq:
  *
+ *   encap.c    pre_routing4, pre_routing6    UDP to a registered port
+ *     └► demux.c   cyg_demux_find            the way in, remembered
+ *   encap.c    local_in4, local_in6          the same, behind the firewall
  *   input.c    native4_rcv, native6_rcv      protocol 50 from the IP layer
  *              encap4_rcv, encap6_rcv        from a stock UDP_ENCAP socket
- *   encap.c    local_in4, local_in6          UDP to a registered port
- *     └► input.c   cyg_input_packet          SPI → SA
- *          └► esp.c    cyg_esp_input         replay pre-check, gather
- *               └► crypt.c  cyg_crypt_decrypt    now or later …
- *                    └► esp.c    decrypted   … replay commit, lifetime, trailer
- *                         └► input.c  cyg_input_deliver   ECN, selectors, device
+ *     └► cell.c    cyg_cell_queue            waits for what comes with it
+ *          └► cell.c    poll                 SPI → SA, replay pre-check
+ *               └► linear.c  cyg_linear_run      decrypts into fresh pages
+ *                    └► cell.c    sort_in    replay commit, trailer, selectors,
+ *                                            ECN; merges; device
+ *
+ *   and what is out of the ordinary, packet by packet:
+ *
+ *   input.c    cyg_input_packet              SPI → SA
+ *     └► esp.c    cyg_esp_input              replay pre-check, gather
+ *          └► crypt.c  cyg_crypt_decrypt         now or later …
+ *               └► esp.c    decrypted        … replay commit, lifetime, trailer
+ *                    └► input.c  cyg_input_deliver   ECN, selectors, device
  *
  * Send, with BH off:
  *
  *   device.c   device_xmit
  *     └► output.c  cyg_output_xmit           flow → policy → SA → route
+ *          ├► batch.c  cyg_batch_send        super-packets: sequence numbers,
+ *          │    │                            segments, copies, trailers
+ *          │    └► linear.c  cyg_linear_run      encrypts in place
+ *          │         └► batch.c  send_burst  one super-packet of UDP
  *          └► esp.c    cyg_esp_output        sequence number, copy, trailer
  *               └► crypt.c  cyg_crypt_encrypt    now or later …
  *                    └► esp.c    encrypted
@@ -352,7 +366,7 @@ struct cyg_sa_config {
  * @sequence: last one used, outbound
  * @packets: carried
  * @bytes: carried
- * @used: CLOCK_BOOTTIME of the last packet, ns
+ * @used: jiffies of the last packet
  * @replay: inbound
  */
 struct cyg_sa {
@@ -547,7 +561,6 @@ enum cygnet_drop cyg_esp_input(struct cyg_sa *sa, struct sk_buff *skb,
 enum cygnet_drop cyg_esp_output(struct cyg_sa *sa, struct sk_buff *skb,
 				const struct cyg_flow *flow,
 				struct dst_entry *dst);
-u32 cyg_esp_trailer_len(const u8 *plain, u32 len, u8 *next_header);
 void cyg_esp_accept(struct cyg_sa *sa, struct sk_buff *skb, u64 sequence, u8 dsfield);
 void cyg_esp_inherit_owner(struct sk_buff *to, struct sk_buff *from);
 

@@ -23,28 +23,26 @@
 #define ROUTES_BITS	6
 
 /**
- * struct way - all that input routing may look at
- * @src: outer source
- * @dst: outer destination
+ * struct route - with all that input routing may have looked at
+ * @entry: the route, or NULL
+ * @cookie: of its validity
  * @ports: of UDP, both
  * @mark: of the packet
  * @ifindex: of the device that it came by
  * @family: 4 or 6
  * @class: DSCP
+ * @src: outer source
+ * @dst: outer destination
  */
-struct way {
-	struct cyg_addr src, dst;
+struct route {
+	struct dst_entry *entry;
+	u32 cookie;
 	__be32 ports;
 	u32 mark;
 	int ifindex;
 	u8 family;
 	u8 class;
-};
-
-struct route {
-	struct way way;
-	struct dst_entry *dst;
-	u32 cookie;
+	struct cyg_addr src, dst;
 };
 
 /**
@@ -57,36 +55,38 @@ struct cyg_routes {
 	struct route routes[1 << ROUTES_BITS];
 };
 
-static void make_way(struct way *way, const struct sk_buff *skb, __be32 ports, int ifindex,
-		     u8 family)
+static u32 hash(__be32 src, __be32 ports)
 {
-	u8 dsfield;
-
-	cyg_ipaddr_outer(skb, family, &way->dst, &dsfield);
-	if (family == 4)
-		way->src = (struct cyg_addr){ { ip_hdr(skb)->saddr } };
-	else
-		memcpy(&way->src, &ipv6_hdr(skb)->saddr, sizeof(way->src));
-	way->ports = ports;
-	way->mark = skb->mark;
-	way->ifindex = ifindex;
-	way->family = family;
-	way->class = dsfield & ~INET_ECN_MASK;
+	return hash_32((__force u32)(src ^ ports), ROUTES_BITS);
 }
 
-static struct route *slot(struct cyg_routes *routes, const struct way *way)
+static struct route *slot4(struct cyg_routes *routes, const struct sk_buff *skb, __be32 ports)
 {
-	u32 hash = (__force u32)(way->src.w[0] ^ way->src.w[3] ^ way->ports);
-
-	return &routes->routes[hash_32(hash, ROUTES_BITS)];
+	return &routes->routes[hash(ip_hdr(skb)->saddr, ports)];
 }
 
-static bool equal(const struct way *a, const struct way *b)
+static struct route *slot6(struct cyg_routes *routes, const struct sk_buff *skb, __be32 ports)
 {
-	return cyg_addr_equal(&a->src, &b->src) && cyg_addr_equal(&a->dst, &b->dst) &&
-	       a->ports == b->ports && a->mark == b->mark &&
-	       a->ifindex == b->ifindex && a->family == b->family &&
-	       a->class == b->class;
+	return &routes->routes[hash(ipv6_hdr(skb)->saddr.s6_addr32[3], ports)];
+}
+
+static bool same4(const struct route *route, const struct sk_buff *skb)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+
+	return route->family == 4 && route->src.w[0] == iph->saddr &&
+	       route->dst.w[0] == iph->daddr &&
+	       route->class == (iph->tos & ~INET_ECN_MASK);
+}
+
+static bool same6(const struct route *route, const struct sk_buff *skb)
+{
+	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
+
+	return route->family == 6 &&
+	       cyg_addr_equal(&route->src, (const struct cyg_addr *)&ip6h->saddr) &&
+	       cyg_addr_equal(&route->dst, (const struct cyg_addr *)&ip6h->daddr) &&
+	       route->class == (ipv6_get_dsfield(ip6h) & ~INET_ECN_MASK);
 }
 
 /**
@@ -100,15 +100,15 @@ void cyg_demux_find(struct cyg_net *cn, struct sk_buff *skb, __be32 ports, u8 fa
 {
 	struct cyg_routes *routes = this_cpu_ptr(cn->routes);
 	struct route *route;
-	struct way way;
 
-	make_way(&way, skb, ports, skb->dev->ifindex, family);
-	route = slot(routes, &way);
-	if (!route->dst || !equal(&route->way, &way) ||
-	    !dst_check(route->dst, route->cookie))
+	route = family == 4 ? slot4(routes, skb, ports) : slot6(routes, skb, ports);
+	if (route->ports != ports || route->mark != skb->mark ||
+	    route->ifindex != skb->dev->ifindex ||
+	    !(family == 4 ? same4(route, skb) : same6(route, skb)) ||
+	    !dst_check(route->entry, route->cookie))
 		return;
-	skb_dst_set_noref(skb, route->dst);
-	routes->given = route->dst;
+	skb_dst_set_noref(skb, route->entry);
+	routes->given = route->entry;
 }
 
 /**
@@ -132,17 +132,26 @@ bool cyg_demux_is_new(struct cyg_net *cn, const struct sk_buff *skb)
 void cyg_demux_remember(struct cyg_net *cn, const struct sk_buff *skb, __be32 ports,
 			int ifindex, u8 family)
 {
-	struct dst_entry *dst = skb_dst(skb);
+	struct cyg_routes *routes = this_cpu_ptr(cn->routes);
+	struct dst_entry *entry = skb_dst(skb);
 	struct route *route;
-	struct way way;
+	u8 dsfield;
 
-	make_way(&way, skb, ports, ifindex, family);
-	route = slot(this_cpu_ptr(cn->routes), &way);
-	dst_hold(dst);
-	dst_release(route->dst);
-	route->way = way;
-	route->dst = dst;
-	route->cookie = family == 6 ? rt6_get_cookie((struct rt6_info *)dst) : 0;
+	route = family == 4 ? slot4(routes, skb, ports) : slot6(routes, skb, ports);
+	dst_hold(entry);
+	dst_release(route->entry);
+	route->entry = entry;
+	route->cookie = family == 6 ? rt6_get_cookie((struct rt6_info *)entry) : 0;
+	route->ports = ports;
+	route->mark = skb->mark;
+	route->ifindex = ifindex;
+	route->family = family;
+	cyg_ipaddr_outer(skb, family, &route->dst, &dsfield);
+	route->class = dsfield & ~INET_ECN_MASK;
+	if (family == 4)
+		route->src.w[0] = ip_hdr(skb)->saddr;
+	else
+		memcpy(&route->src, &ipv6_hdr(skb)->saddr, sizeof(route->src));
 }
 
 /**
@@ -167,6 +176,6 @@ void cyg_demux_close(struct cyg_net *cn)
 		return;
 	for_each_possible_cpu(cpu)
 		for (i = 0; i < 1 << ROUTES_BITS; i++)
-			dst_release(per_cpu_ptr(cn->routes, cpu)->routes[i].dst);
+			dst_release(per_cpu_ptr(cn->routes, cpu)->routes[i].entry);
 	free_percpu(cn->routes);
 }

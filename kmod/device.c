@@ -145,8 +145,8 @@ static void device_setup(struct net_device *dev)
 	dev->priv_flags |= IFF_NO_QUEUE;
 	netif_set_lltx(dev);
 	netif_set_netns_local(dev);
-	dev->features |= NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HIGHDMA |
-			 NETIF_F_HW_CSUM | NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4;
+	dev->features |= NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HW_CSUM |
+			 NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4;
 	dev->hw_features |= dev->features;
 	dev->features |= NETIF_F_GRO_UDP_FWD;
 	dev->mtu = ETH_DATA_LEN - CYG_OVERHEAD_MAX;

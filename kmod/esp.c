@@ -25,32 +25,6 @@ static void set_aad(struct cyg_crypt *crypt, const struct cyg_sa *sa)
 	crypt->aad_len = (u8 *)word + sa->iv_len - (u8 *)crypt->aad;
 }
 
-/**
- * cyg_esp_trailer_len - what follows the inner packet
- * @plain: decrypted
- * @len: of it, room for a trailer at least
- * @next_header: what the trailer says
- *
- * Return: length of padding and trailer, 0 if they are malformed
- */
-u32 cyg_esp_trailer_len(const u8 *plain, u32 len, u8 *next_header)
-{
-	const struct cyg_esp_trailer *trailer;
-	const u8 *padding;
-	u32 i, total;
-
-	trailer = (void *)plain + len - sizeof(*trailer);
-	total = trailer->pad_length + sizeof(*trailer);
-	if (total > len)
-		return 0;
-	padding = (u8 *)trailer - trailer->pad_length;
-	for (i = 0; i < trailer->pad_length; i++)
-		if (padding[i] != i + 1)
-			return 0;
-	*next_header = trailer->next_header;
-	return total;
-}
-
 /* From here on the packet is known to come from the peer. */
 static enum cygnet_drop accept(struct cyg_sa *sa, struct sk_buff *skb, u64 sequence,
 			       struct cyg_headers *headers, u8 dsfield)

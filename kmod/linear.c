@@ -130,12 +130,12 @@ int cyg_linear_run(struct cyg_op *op, struct scatterlist *src, u64 sequence, u32
 	set_aad(op, sa, sequence);
 	aead_request_set_callback(&op->req, 0, late, op);
 	aead_request_set_crypt(&op->req, src, op->dst, len, (u8 *)&op->iv);
-	atomic_inc(&cn->crypto_pending);
 	err = sa->key.direction == CYGNET_DIRECTION_OUT ?
 		      crypto_aead_encrypt(&op->req) :
 		      crypto_aead_decrypt(&op->req);
-	if (err != -EINPROGRESS)
-		atomic_dec(&cn->crypto_pending);
+	/* It may have finished by now, and the counter be below zero for a moment. */
+	if (err == -EINPROGRESS)
+		atomic_inc(&cn->crypto_pending);
 	return err;
 }
 

@@ -41,4 +41,30 @@ struct cyg_esp_trailer {
 	u8 next_header;
 };
 
+/**
+ * cyg_esp_trailer_len - what follows the inner packet
+ * @plain: decrypted
+ * @len: of it, room for a trailer at least
+ * @next_header: what the trailer says
+ *
+ * Return: length of padding and trailer, 0 if they are malformed
+ */
+static inline u32 cyg_esp_trailer_len(const u8 *plain, u32 len, u8 *next_header)
+{
+	const struct cyg_esp_trailer *trailer;
+	const u8 *padding;
+	u32 i, total;
+
+	trailer = (void *)plain + len - sizeof(*trailer);
+	total = trailer->pad_length + sizeof(*trailer);
+	if (total > len)
+		return 0;
+	padding = (u8 *)trailer - trailer->pad_length;
+	for (i = 0; i < trailer->pad_length; i++)
+		if (padding[i] != i + 1)
+			return 0;
+	*next_header = trailer->next_header;
+	return total;
+}
+
 #endif /* _CYGNET_MESSAGES_H */

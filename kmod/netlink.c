@@ -420,7 +420,8 @@ static int put_sa_state(struct sk_buff *msg, struct cyg_sa *sa)
 	    put_u64(msg, CYGNET_A_SA_PACKETS, packets) ||
 	    put_u64(msg, CYGNET_A_SA_BYTES, bytes) ||
 	    put_u64(msg, CYGNET_A_SA_AGE_MS, div_u64(now - sa->created, NSEC_PER_MSEC)) ||
-	    put_u64(msg, CYGNET_A_SA_IDLE_MS, div_u64(now - used, NSEC_PER_MSEC)) ||
+	    put_u64(msg, CYGNET_A_SA_IDLE_MS,
+		    div_u64(jiffies64_to_nsecs(get_jiffies_64() - used), NSEC_PER_MSEC)) ||
 	    (rcu_access_pointer(sa->policy->sa) == sa &&
 	     nla_put_flag(msg, CYGNET_A_SA_CURRENT)))
 		return -EMSGSIZE;
@@ -1263,7 +1264,7 @@ int cygnet_nl_port_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 static int put_stats(struct sk_buff *msg, struct cyg_net *cn,
 		     struct cyg_device *cyg)
 {
-	int pending = atomic_read(&cn->crypto_pending);
+	int pending = max(atomic_read(&cn->crypto_pending), 0);
 
 	if (cyg)
 		return nla_put_u32(msg, CYGNET_A_STATS_IFINDEX, cyg->dev->ifindex) ||

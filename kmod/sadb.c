@@ -3,7 +3,7 @@
  * Security Association Database (RFC 4301 section 4.4.2).
  */
 #include <crypto/hash.h>
-#include <linux/jhash.h>
+#include <linux/hash.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
@@ -31,11 +31,14 @@ struct reservation {
 	u64 ends;
 };
 
-static u32 hash_key(const void *data, u32 len, u32 seed)
+/* Inbound SPIs are our own choice, so that a multiplication mixes enough. */
+static inline u32 hash_key(const void *data, u32 len, u32 seed)
 {
 	const struct cyg_sa_key *key = data;
 
-	return jhash_2words((__force u32)key->spi, key->protocol << 8 | key->direction, seed);
+	u32 value = (__force u32)key->spi ^ key->protocol << 8 ^ key->direction ^ seed;
+
+	return value * GOLDEN_RATIO_64 >> 32;
 }
 
 static int compare_key(struct rhashtable_compare_arg *arg, const void *object)
@@ -60,8 +63,8 @@ static const struct rhashtable_params sa_params = {
 	.automatic_shrinking = true,
 };
 
-static struct rhlist_head *find_list(struct cyg_net *cn, u8 protocol, __be32 spi,
-				     u8 direction)
+static __always_inline struct rhlist_head *
+find_list(struct cyg_net *cn, u8 protocol, __be32 spi, u8 direction)
 {
 	struct cyg_sa_key key = {
 		.spi = spi,
@@ -72,8 +75,8 @@ static struct rhlist_head *find_list(struct cyg_net *cn, u8 protocol, __be32 spi
 	return rhltable_lookup(&cn->sas, &key, sa_params);
 }
 
-static struct cyg_sa *find_dst(struct rhlist_head *list,
-			       const struct cyg_addr *dst, u8 family)
+static __always_inline struct cyg_sa *
+find_dst(struct rhlist_head *list, const struct cyg_addr *dst, u8 family)
 {
 	struct rhlist_head *pos;
 	struct cyg_sa *sa;
@@ -168,7 +171,7 @@ static int charge(struct cyg_sa *sa, u32 packets, u32 bytes)
 	lockdep_assert_held(&sa->lock);
 	sa->packets += packets;
 	sa->bytes += bytes;
-	sa->used = ktime_get_coarse_boottime_ns();
+	sa->used = get_jiffies_64();
 	if (reached(sa->packets, life->hard_packets) ||
 	    reached(sa->bytes, life->hard_bytes))
 		return set_dead(sa);
@@ -262,20 +265,18 @@ bool cyg_sadb_next_sequences(struct cyg_sa *sa, u32 count, u32 bytes, u64 *first
  * @low: sequence number in its header
  * @sequence: full number
  *
- * Changes nothing: the packet may be forged. Call with BH off.
+ * Changes nothing: the packet may be forged. Takes no lock either, since all is
+ * asked again when the packet has turned out to be authentic: a window that
+ * moves meanwhile can only refuse a packet that it was about to leave behind.
  *
  * Return: 0, or why not
  */
 enum cygnet_drop cyg_sadb_precheck(struct cyg_sa *sa, u32 low, u64 *sequence)
 {
-	enum cygnet_drop reason;
-
-	spin_lock(&sa->lock);
+	if (READ_ONCE(sa->dead))
+		return CYGNET_DROP_RX_SA_DEAD;
 	*sequence = cyg_replay_sequence(sa->replay, low, sa->esn);
-	reason = sa->dead ? CYGNET_DROP_RX_SA_DEAD :
-			    cyg_replay_check(sa->replay, *sequence);
-	spin_unlock(&sa->lock);
-	return reason;
+	return cyg_replay_check(sa->replay, *sequence);
 }
 
 /**
@@ -343,11 +344,11 @@ static void start_expiry(struct cyg_sa *sa)
 static void keep_alive(struct timer_list *timer)
 {
 	struct cyg_sa *sa = timer_container_of(sa, timer, keepalive_timer);
-	u64 silent, interval = sa->keepalive * NSEC_PER_SEC;
+	u64 silent, interval = sa->keepalive * HZ;
 
 	rcu_read_lock();
 	spin_lock(&sa->lock);
-	silent = ktime_get_coarse_boottime_ns() - sa->used;
+	silent = get_jiffies_64() - sa->used;
 	spin_unlock(&sa->lock);
 	if (silent >= interval) {
 		if (rcu_access_pointer(sa->policy->sa) == sa && !READ_ONCE(sa->dead))
@@ -355,7 +356,7 @@ static void keep_alive(struct timer_list *timer)
 		silent = 0;
 	}
 	rcu_read_unlock();
-	mod_timer(timer, jiffies + nsecs_to_jiffies(interval - silent) + 1);
+	mod_timer(timer, jiffies + interval - silent);
 }
 
 /* Birth and death. */
@@ -456,7 +457,7 @@ struct cyg_sa *cyg_sadb_new(struct cyg_net *cn, const struct cyg_sa_config *conf
 	hrtimer_setup(&sa->expiry, expire, CLOCK_BOOTTIME, HRTIMER_MODE_ABS_SOFT);
 	timer_setup(&sa->keepalive_timer, keep_alive, 0);
 	sa->created = ktime_get_boottime_ns();
-	sa->used = sa->created;
+	sa->used = get_jiffies_64();
 	err = init_sa(sa, config);
 	if (err)
 		goto free;
