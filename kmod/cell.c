@@ -91,6 +91,8 @@ struct merge {
  * @page: that is being filled
  * @room: bytes in @page
  * @used: of them
+ * @own: from where on @page holds nothing that belongs to another super-packet
+ *	than the growing one
  * @head: of a packet that is being decrypted over the end of the one before:
  *	what was there
  */
@@ -102,7 +104,7 @@ struct cyg_cell {
 	struct cyg_op *op;
 	struct merge merge;
 	struct page *page;
-	u32 room, used;
+	u32 room, used, own;
 	u8 head[128];
 };
 
@@ -171,9 +173,10 @@ static void write_headers(struct merge *m)
 		shinfo->gso_type = ipv4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6;
 		if (th->cwr)
 			shinfo->gso_type |= SKB_GSO_TCP_ECN;
-		if (m->fixed_id)
-			shinfo->gso_type |= SKB_GSO_TCP_FIXEDID;
 	}
+	/* In spite of its name, IP heeds it for UDP too. */
+	if (m->fixed_id)
+		shinfo->gso_type |= SKB_GSO_TCP_FIXEDID;
 }
 
 static void count_received(struct net_device *dev, u32 packets, u32 bytes)
@@ -256,7 +259,7 @@ static bool tcp_continues(struct merge *m, const struct tcphdr *th)
 	u32 i;
 
 	if (a[0] != b[0] || ntohl(th->seq) != m->sequence ||
-	    th->ack_seq != first->ack_seq || th->cwr ||
+	    th->ack_seq != first->ack_seq || th->urg_ptr != first->urg_ptr || th->cwr ||
 	    (tcp_flag_word(th) ^ tcp_flag_word(first)) & ~(TCP_FLAG_CWR | TCP_FLAG_FIN |
 							  TCP_FLAG_PSH))
 		return false;
@@ -302,7 +305,7 @@ static bool has_place(const struct merge *m, u32 over)
 	return over || skb_shinfo(m->skb)->nr_frags < MAX_SKB_FRAGS;
 }
 
-static void add_payload(struct cyg_cell *cell, u32 len, u32 over)
+static void add_payload(struct cyg_cell *cell, const u8 *payload, u32 len, u32 over)
 {
 	struct sk_buff *skb = cell->merge.skb;
 	u32 last = skb_shinfo(skb)->nr_frags - 1;
@@ -315,7 +318,8 @@ static void add_payload(struct cyg_cell *cell, u32 len, u32 over)
 		return;
 	}
 	get_page(cell->page);
-	skb_add_rx_frag(skb, last + 1, cell->page, cell->merge.headers, len, len);
+	skb_add_rx_frag(skb, last + 1, cell->page,
+			payload - (u8 *)page_address(cell->page), len, len);
 }
 
 /* The packet that continues() becomes part of the super-packet. */
@@ -334,7 +338,7 @@ static void append(struct cyg_cell *cell, const struct inner *in, u32 len, u32 o
 		tcp_flag_word(first) |= tcp_flag_word(th) & (TCP_FLAG_FIN | TCP_FLAG_PSH);
 		m->closed |= th->fin || th->psh;
 	}
-	add_payload(cell, payload, over);
+	add_payload(cell, in->data + m->headers, payload, over);
 }
 
 /* Where the inner headers end, if the packet may begin a super-packet. */
@@ -479,35 +483,39 @@ static bool hold_sa(struct cyg_cell *cell, __be32 spi, const struct cyg_addr *ds
 	return false;
 }
 
-static bool new_block(struct cyg_cell *cell)
+/* At least @len bytes. */
+static bool new_block(struct cyg_cell *cell, u32 len)
 {
 	const gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN | __GFP_COMP;
-	u32 order = BLOCK_ORDER;
+	u32 order = max_t(u32, BLOCK_ORDER, get_order(len));
 
 	if (cell->page)
 		put_page(cell->page);
 	cell->page = alloc_pages(gfp | __GFP_NORETRY | __GFP_NOMEMALLOC, order);
 	if (!cell->page) {
-		order = 0;
+		order = get_order(len);
 		cell->page = alloc_pages(gfp, order);
 	}
 	cell->room = cell->page ? PAGE_SIZE << order : 0;
 	cell->used = 0;
+	cell->own = 0;
 	return cell->page;
 }
 
 /*
  * Room for the plaintext of a packet. Its headers will lie over the last @over
- * bytes of what was decrypted before, so that payload joins payload.
+ * bytes of what was decrypted before, so that payload joins payload. Never over
+ * a super-packet that is finished: rescue() could not help that one.
  */
 static u8 *place(struct cyg_cell *cell, u32 len, u32 *over)
 {
 	struct merge *m = &cell->merge;
 
-	*over = m->skb && !m->closed ? m->headers : 0;
+	*over = m->skb && !m->closed && cell->used >= cell->own + m->headers ?
+			m->headers : 0;
 	if (!cell->page || cell->used - *over + len > cell->room) {
 		*over = 0;
-		if (!new_block(cell) || len > cell->room)
+		if (!new_block(cell, len))
 			return NULL;
 	}
 	return (u8 *)page_address(cell->page) + cell->used - *over;
@@ -548,14 +556,18 @@ static void rescue(struct cyg_cell *cell, u32 over)
 {
 	struct merge *m = &cell->merge;
 	struct skb_shared_info *shinfo;
+	skb_frag_t *last;
 	void *copy;
+	u32 size;
 
 	if (!over)
 		return;
 	shinfo = skb_shinfo(m->skb);
-	copy = netdev_alloc_frag(over);
-	if (!copy || shinfo->nr_frags == MAX_SKB_FRAGS ||
-	    skb_frag_size(&shinfo->frags[shinfo->nr_frags - 1]) <= over) {
+	last = &shinfo->frags[shinfo->nr_frags - 1];
+	/* What lies in front of that are headers nobody needs any more. */
+	size = min(over, skb_frag_size(last));
+	copy = netdev_alloc_frag(size);
+	if (!copy || (size < skb_frag_size(last) && shinfo->nr_frags == MAX_SKB_FRAGS)) {
 		if (copy)
 			skb_free_frag(copy);
 		cyg_stats_drops(CYGNET_DROP_RX_MEMORY, m->sa->cn, m->skb->dev, m->sa, m->count);
@@ -563,11 +575,15 @@ static void rescue(struct cyg_cell *cell, u32 over)
 		m->skb = NULL;
 		return;
 	}
-	memcpy(copy, cell->head, over);
-	skb_frag_size_sub(&shinfo->frags[shinfo->nr_frags - 1], over);
+	memcpy(copy, cell->head + over - size, size);
+	skb_frag_size_sub(last, size);
+	if (!skb_frag_size(last)) {
+		put_page(skb_frag_page(last));
+		shinfo->nr_frags--;
+	}
 	skb_fill_page_desc(m->skb, shinfo->nr_frags, virt_to_page(copy),
-			   offset_in_page(copy), over);
-	m->skb->truesize += over;
+			   offset_in_page(copy), size);
+	m->skb->truesize += size;
 }
 
 /* What has been authenticated, at @in->data. Sets @in->len. */
@@ -591,6 +607,8 @@ static u32 length_by_header(const struct inner *in)
 {
 	u32 len = 0;
 
+	if (in->len && *in->data >> 4 != (in->next_header == IPPROTO_IPIP ? 4 : 6))
+		return 0;
 	if (in->next_header == IPPROTO_IPIP && in->len >= sizeof(struct iphdr))
 		len = ntohs(((struct iphdr *)in->data)->tot_len);
 	else if (in->next_header == IPPROTO_IPV6 && in->len >= sizeof(struct ipv6hdr))
@@ -604,6 +622,7 @@ static enum cygnet_drop sort_in(struct cyg_cell *cell, struct inner *in, u64 seq
 {
 	struct merge *m = &cell->merge;
 	u8 *start = page_address(cell->page);
+	u32 before = cell->used;
 	enum cygnet_drop reason;
 	u32 len;
 
@@ -614,9 +633,12 @@ static enum cygnet_drop sort_in(struct cyg_cell *cell, struct inner *in, u64 seq
 	if (m->skb && continues(m, in, len) && has_place(m, over)) {
 		append(cell, in, len, over);
 		cell->used = in->data + len - start;
+		if (!over)
+			cell->own = before;
 		return 0;
 	}
 	reason = begin(cell, in, over);
+	cell->own = before;
 	if (!reason && skb_is_nonlinear(m->skb))
 		cell->used = in->data + in->len - start;
 	return reason;
@@ -684,8 +706,7 @@ static bool is_ordinary(struct cyg_cell *cell, u32 len)
 	const u32 least = sizeof(struct cyg_esp_counter_header) + sizeof(struct cyg_esp_trailer) +
 			  cell->sa->icv_len;
 
-	if (len < least || len - least > (PAGE_SIZE << BLOCK_ORDER) ||
-	    !cyg_linear_fits(cell->sa))
+	if (len < least || !cyg_linear_fits(cell->sa))
 		return false;
 	if (!cell->op)
 		cell->op = cyg_linear_get(cell->sa);
@@ -705,6 +726,37 @@ static void remember(struct cyg_net *cn, struct sk_buff *skb)
 }
 
 static void take_packet(struct cyg_cell *cell, struct sk_buff *skb, u32 offset, u32 len,
+			const struct cyg_addr *dst, u8 dsfield);
+
+/*
+ * In fragments or a fraglist: copied together, so that it keeps its place among
+ * the others. One by one, as without memory, it would come behind them.
+ */
+static void take_scattered(struct cyg_cell *cell, struct sk_buff *skb, u32 offset, u32 len,
+			   const struct cyg_addr *dst, u8 dsfield)
+{
+	struct cyg_net *cn = cyg_net(dev_net(cell->napi.dev));
+	struct sk_buff *flat = NULL;
+	u8 family = arrival(skb)->family;
+
+	if (len >= sizeof(struct cyg_esp_counter_header))
+		flat = napi_alloc_skb(&cell->napi, len);
+	if (!flat) {
+		flush_merge(cell);
+		cyg_input_packet(cn, skb, offset, len, dst, family, dsfield);
+		return;
+	}
+	if (!skb_copy_bits(skb, offset, skb_put(flat, len), len)) {
+		*arrival(flat) = (struct arrival) { .family = family };
+		/* One to give away, see give_away(). */
+		skb_get(flat);
+		take_packet(cell, flat, 0, len, dst, dsfield);
+		consume_skb(flat);
+	}
+	consume_skb(flat);
+}
+
+static void take_packet(struct cyg_cell *cell, struct sk_buff *skb, u32 offset, u32 len,
 			const struct cyg_addr *dst, u8 dsfield)
 {
 	const struct cyg_esp_counter_header *header = NULL;
@@ -714,10 +766,7 @@ static void take_packet(struct cyg_cell *cell, struct sk_buff *skb, u32 offset, 
 	if (len >= sizeof(*header))
 		header = cyg_linear_find(skb, offset, len);
 	if (!header) {
-		struct cyg_net *cn = cyg_net(dev_net(cell->napi.dev));
-
-		flush_merge(cell);
-		cyg_input_packet(cn, skb, offset, len, dst, arrival(skb)->family, dsfield);
+		take_scattered(cell, skb, offset, len, dst, dsfield);
 		return;
 	}
 	if (!hold_sa(cell, header->esp.spi, dst, arrival(skb)->family))
@@ -778,7 +827,7 @@ static int poll(struct napi_struct *napi, int budget)
 
 /**
  * cyg_cell_queue - let packets wait until all that came together are there
- * @sa: of the first of them
+ * @sa: of one of them
  * @skb: what arrived; taken if that works
  * @offset: of the first ESP header
  * @len: from there
