@@ -93,18 +93,29 @@ static bool measure_transport(struct plan *plan, u8 *headers)
 	const struct tcphdr *th;
 
 	if (plan->flow->protocol == IPPROTO_UDP && type & SKB_GSO_UDP_L4) {
+		if (plan->skb->csum_offset != offsetof(struct udphdr, check))
+			return false;
 		plan->headers = plan->transport + sizeof(struct udphdr);
 		return true;
 	}
 	if (plan->flow->protocol != IPPROTO_TCP ||
-	    !(type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)))
+	    plan->skb->csum_offset != offsetof(struct tcphdr, check) ||
+	    !(type & (plan->flow->family == 4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6)))
 		return false;
 	th = (void *)headers + plan->transport;
 	plan->headers = plan->transport + th->doff * 4;
 	return th->doff * 4 >= sizeof(*th);
 }
 
-/* Only what the stack makes for a device like ours. */
+/* Behind which there is TCP or UDP, with no extension in between. */
+static u32 ip_header_len(const struct sk_buff *skb, const struct cyg_flow *flow)
+{
+	if (flow->family == 4)
+		return ip_hdrlen(skb);
+	return ipv6_hdr(skb)->nexthdr == flow->protocol ? sizeof(struct ipv6hdr) : 0;
+}
+
+/* Only what the stack makes for a device like ours; others may have sent it. */
 static bool make_plan(struct plan *plan)
 {
 	struct sk_buff *skb = plan->skb;
@@ -114,7 +125,7 @@ static bool make_plan(struct plan *plan)
 	    plan->flow->length != skb->len)
 		return false;
 	plan->transport = skb_checksum_start_offset(skb);
-	if (plan->transport < (plan->flow->family == 4 ? 20 : 40) ||
+	if (plan->transport != ip_header_len(skb, plan->flow) ||
 	    plan->transport + sizeof(struct tcphdr) > skb_headlen(skb) ||
 	    !measure_transport(plan, skb->data) ||
 	    plan->headers > min_t(u32, HEADERS_MAX, skb_headlen(skb)) ||
@@ -253,8 +264,9 @@ static void send_burst(struct sk_buff *skb)
 	rcu_read_lock();
 	dev = rcu_dereference(b.sa->policy->dev);
 	if (b.err || !dev) {
-		enum cygnet_drop reason = b.err ? CYGNET_DROP_TX_CRYPTO :
-						  CYGNET_DROP_TX_NO_POLICY;
+		enum cygnet_drop reason = !b.err ? CYGNET_DROP_TX_NO_POLICY :
+					  b.err == -ENOMEM ? CYGNET_DROP_TX_MEMORY :
+							     CYGNET_DROP_TX_CRYPTO;
 
 		cyg_stats_drops(reason, b.sa->cn, dev, b.sa, b.count);
 		cyg_stats_free_skb(skb, reason);
@@ -335,13 +347,13 @@ static int encrypt_segment(struct plan *plan, struct cyg_op **op,
 	u32 len;
 	int err;
 
+	burst(skb)->count++;
 	if (!*op)
 		*op = cyg_linear_get(sa);
 	if (!*op)
 		return -ENOMEM;
 	len = write_inner(plan, inner, index);
 	burst(skb)->bytes += len;
-	burst(skb)->count++;
 	len = write_trailer(inner, len, plan->flow->family);
 	(*op)->iv = cpu_to_be64(sequence) ^ sa->iv_salt;
 	(*op)->skb = skb;

@@ -4,6 +4,8 @@
  */
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
 #include <net/gso.h>
 
 #include "cygnet.h"
@@ -16,6 +18,17 @@ static bool checksum_in_range(const struct sk_buff *skb)
 	return skb->ip_summed != CHECKSUM_PARTIAL ||
 	       (start >= 0 && start <= (int)skb_headlen(skb) &&
 		start + skb->csum_offset + sizeof(__sum16) <= skb->len);
+}
+
+/* What is asked for the length of segments reads there. */
+static bool has_transport(struct sk_buff *skb)
+{
+	u32 len = skb_is_gso_tcp(skb) ? sizeof(struct tcphdr) : sizeof(struct udphdr);
+
+	if (skb->ip_summed == CHECKSUM_PARTIAL)
+		skb_set_transport_header(skb, skb_checksum_start_offset(skb));
+	return skb_transport_header_was_set(skb) && skb_transport_offset(skb) >= 0 &&
+	       pskb_may_pull(skb, skb_transport_offset(skb) + len);
 }
 
 /* Trusts nothing: tc and packet sockets hand over whatever they like. */
@@ -32,9 +45,7 @@ static bool parse(struct sk_buff *skb, struct cyg_flow *flow)
 		return false;
 	if (!skb_is_gso(skb))
 		return !pskb_trim(skb, flow->length);
-	if (skb->ip_summed == CHECKSUM_PARTIAL)
-		skb_set_transport_header(skb, skb_checksum_start_offset(skb));
-	return flow->length == skb->len;
+	return flow->length == skb->len && has_transport(skb);
 }
 
 static bool fits(const struct sk_buff *skb, const struct cyg_flow *flow, u32 mtu)
