@@ -63,6 +63,13 @@ define build_module
 	+$(4) $(MAKE) -C $(1) M=$(BUILD)/kmod-$(2) W=1 KCFLAGS=-Werror $(3) modules
 endef
 
+# build_late KERNEL-FOLDER,RELEASE,ARGUMENTS: slow cryptography, for the tests
+define build_late
+	@mkdir -p $(BUILD)/late-$(2)
+	@cp -u selftests/debug/late/* $(BUILD)/late-$(2)
+	+$(4) $(MAKE) -C $(1) M=$(BUILD)/late-$(2) W=1 KCFLAGS=-Werror $(3) modules
+endef
+
 module:
 ifeq ($(KVER),)
 	@echo 'make: no kernel headers here, so no module: install linux-headers-amd64, or'
@@ -84,11 +91,14 @@ module-vm: setup-vm
 	$(if $(ENTRY),,$(error no kernel $(KERNEL) to build for))
 	$(call build_module,$(ENTRY)/build,$(shell cat $(ENTRY)/kver),,$\
 		$(CURDIR)/selftests/inside $(ENTRY))
+	$(call build_late,$(ENTRY)/build,$(shell cat $(ENTRY)/kver),,$\
+		$(CURDIR)/selftests/inside $(ENTRY))
 
 module-debug: setup-debug
 	$(eval ENTRY := $(shell $(CURDIR)/selftests/cache uml))
 	$(if $(ENTRY),,$(error no debug kernel to build for))
 	$(call build_module,$(ENTRY)/build,$(shell cat $(ENTRY)/kver),ARCH=um)
+	$(call build_late,$(ENTRY)/build,$(shell cat $(ENTRY)/kver),ARCH=um)
 
 userspace:
 	+$(MAKE) -C userspace

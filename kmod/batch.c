@@ -347,13 +347,14 @@ static int encrypt_segment(struct plan *plan, struct cyg_op **op,
 	u32 len;
 	int err;
 
+	/* First of all: the next segment's payload is where this one's ends. */
+	len = write_inner(plan, inner, index);
+	burst(skb)->bytes += len;
 	burst(skb)->count++;
 	if (!*op)
 		*op = cyg_linear_get(sa);
 	if (!*op)
 		return -ENOMEM;
-	len = write_inner(plan, inner, index);
-	burst(skb)->bytes += len;
 	len = write_trailer(inner, len, plan->flow->family);
 	(*op)->iv = cpu_to_be64(sequence) ^ sa->iv_salt;
 	(*op)->skb = skb;

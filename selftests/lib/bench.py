@@ -32,6 +32,7 @@ from lib.genl import Genl, Refused
 
 CLONE_NEWNET = 0x40000000
 SO_RCVBUFFORCE = 33
+SOL_PACKET, PACKET_VNET_HDR, VNET_LEN = 263, 15, 10
 PACKET_OUTGOING, ETH_P_ALL = 4, 3
 GW4, WIRE4, GW6, WIRE6 = "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"
 IN4, FAR4, IN6, FAR6 = "10.1.0.1", "10.2.0.1", "fd01::1", "fd02::1"
@@ -156,16 +157,23 @@ class Recent:
 
 
 class Tap:
-    """A packet socket on a device: what it receives and, if asked, sends."""
+    """A packet socket on a device: what it receives and, if asked, sends.
+
+    With vnet each packet comes with what offload says of it (linux/virtio_net.h),
+    the last one's is in self.offload; see lib/superpacket.py.
+    """
 
     recent = {True: Recent(1), False: Recent(101)}      # Ethernet, or IP without
 
-    def __init__(self, ns, device, ethernet, outgoing=False):
+    def __init__(self, ns, device, ethernet, outgoing=False, vnet=False):
         self.sock = ns.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+        if vnet:
+            self.sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
         with ns:
             self.sock.bind((device, ETH_P_ALL))
-        self.header, self.outgoing = 14 if ethernet else 0, outgoing
+        self.vnet, self.offload = VNET_LEN if vnet else 0, b""
+        self.header, self.outgoing = self.vnet + (14 if ethernet else 0), outgoing
         self.watch = ethernet
         self.frame = {}
 
@@ -193,9 +201,11 @@ class Tap:
             except OSError as error:
                 if error.errno == errno.ENETDOWN:   # told once
                     continue
+                if self.vnet and error.errno == errno.EINVAL:
+                    continue    # has no words for a super-packet of UDP until 6.2
                 raise
-            self.recent[self.header > 0].add(data)
-            packet = data[self.header:]
+            packet, self.offload = data[self.header:], data[:self.vnet]
+            self.recent[self.header > self.vnet].add(data[self.vnet:])
             if (address[2] == PACKET_OUTGOING) != self.outgoing or \
                     address[1] not in (0x800, 0x86DD) or \
                     (packet[0] >> 4 == 6 and packet[24] == 0xFF):
