@@ -16,10 +16,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from lib.bench import FAR4, FAR6, IN4, IN6, Tap, change, run, until
+from lib.bench import FAR4, FAR6, IN4, IN6, Tap, run, until
 from lib.pair import Pair, Transfer
-from lib.superpacket import (ACK, CWR, ECE, FIN, GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, PSH, VNET,
-                             offload, put, segments, tcp, udp, unfinished)
+from lib.superpacket import (ACK, CWR, ECE, FIN, PSH, VNET, offload, segments, tcp, udp,
+                             unfinished)
 from test_merge import Observed, stream
 
 DEBUG = os.environ["GUEST"] == "debug"
@@ -27,7 +27,8 @@ PORTS = (4500, 4500)
 HERE, THERE = {4: IN4, 6: IN6}, {4: FAR4, 6: FAR6}
 PARAMETERS = "/sys/module/cygnet/parameters/"
 UDP_SEGMENT = 103
-FAULTS = "/sys/kernel/debug/"
+# Packet sockets have no words for a super-packet of UDP until Linux 6.2.
+UDP_TOLD = tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 2)
 
 
 @contextmanager
@@ -114,7 +115,7 @@ SUPERS = {
 }
 
 
-@pytest.mark.parametrize("name", SUPERS)
+@pytest.mark.parametrize("name", [n for n in SUPERS if UDP_TOLD or SUPERS[n][0] != "udp"])
 @pytest.mark.parametrize("whole", (True, False))
 def test_super_packet(net, producer, name, whole):
     protocol, family, size, total, more, outer, encap, cipher = SUPERS[name]
@@ -199,6 +200,8 @@ def test_too_big(net, producer):
     mtu = int(net.gw.run("ip", "-o", "link", "show", "cyg0").split("mtu ")[1].split()[0])
     for protocol, family, headers in (("tcp", 4, 52), ("tcp", 6, 72), ("udp", 4, 28),
                                       ("udp", 6, 48)):
+        if protocol == "udp" and not UDP_TOLD:
+            continue
         fits = made_of(protocol, family, mtu - headers, 9000)
         assert producer.give(*fits)
         assert inner_packets(sa, net.wire.take(len(segments(*fits)))) == segments(*fits)
@@ -255,77 +258,6 @@ def test_socket(net, family):
 
 def queued(sock):
     return struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
-
-
-def malformed():
-    """Super-packets that lie about themselves."""
-    header, packet = made_of("tcp", 4, 1000, 5000)
-    header6, packet6 = made_of("tcp", 6, 1000, 5000)
-    headeru, packetu = made_of("udp", 4, 1000, 5000)
-    for start in (0, 1, 19, 21, 24, 40, 52, 53, 200, 4000, len(packet), 65535):
-        yield header._replace(csum_start=start), packet
-        yield header6._replace(csum_start=start), packet6
-        yield headeru._replace(csum_start=start), packetu
-    for where in (0, 6, 15, 17, 65535):
-        yield header._replace(csum_offset=where), packet
-        yield headeru._replace(csum_offset=where), packetu
-    for length in (0, 1, 20, 39, 100, 5000, 65535):
-        yield header._replace(hdr_len=length), packet
-    for size in (0, 1, 7, 5000, 5001, 65535):
-        yield header._replace(gso_size=size), packet
-        yield headeru._replace(gso_size=size), packetu
-    for kind in (GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, 3, 0x80 | GSO_TCPV4, 0x80, 2, 127):
-        for one, whose in ((header, packet), (header6, packet6), (headeru, packetu)):
-            yield one._replace(gso_type=kind), whose
-    for one, whose in ((header, packet), (header6, packet6), (headeru, packetu)):
-        yield one._replace(flags=0), whose
-        for length in (1, 19, 20, 21, 28, 30, 39, 40, 41, 52, 53, 60, 72, 73):
-            yield one, whose[:length]
-            cut = whose[:length]
-            if length >= 20:
-                cut = put(cut, 2, "!H", length) if cut[0] >> 4 == 4 else \
-                    put(cut, 4, "!H", max(0, length - 40))
-                yield one, cut
-    for first in (0x41, 0x4F, 0x46, 0x65, 0x05):
-        yield header, put(packet, 0, "!B", first)
-    for doff in (0, 0x10, 0x40, 0xF0):
-        yield header, put(packet, 32, "!B", doff)
-        yield header6, put(packet6, 52, "!B", doff)
-    for length in (0, 20, 40, 100, 65535):
-        yield header, put(packet, 2, "!H", length)
-        yield header6, put(packet6, 4, "!H", length)
-        yield headeru, put(packetu, 24, "!H", length)
-    for kind in (0, 1, 17, 43, 44, 50, 60, 255):
-        yield header, put(packet, 9, "!B", kind)
-        yield header6, put(packet6, 6, "!B", kind)
-    yield header, put(packet, 6, "!H", 0x2000)
-    yield header, put(packet, 6, "!H", 0x0010)
-
-
-def test_malformed(net, producer):
-    """Whatever a packet socket says: the same becomes of it in bursts as one by
-    one, or it is dropped by name; no crash, nothing in clear."""
-    net.policy()
-    sa = net.sa("out", encap=PORTS)
-    differ = []
-    for number, (header, packet) in enumerate(malformed()):
-        results = []
-        for value in "NY":
-            with parameter("batch_send", value):
-                drops = net.drops()
-                taken = producer.give(header, packet)
-                sent = [p for p in net.wire.drain() if p[9] == 17]
-                inner = inner_packets(sa, sent)
-                lost = change({"drops": drops}, {"drops": net.drops()})["drops"]
-                assert set(lost) <= {"tx-malformed", "tx-too-big", "tx-no-policy"}, lost
-                results.append((taken, inner, lost))
-        if results[0] != results[1]:
-            differ.append((number, header, packet[:80].hex(), [
-                (t, len(i), lost) for t, i, lost in results]))
-    assert not differ, "%d: %r" % (len(differ), differ[:4])
-    header, packet = made_of("tcp", 4, 1000, 5000)
-    assert producer.give(header, packet)
-    assert inner_packets(sa, net.wire.take(5)) == segments(header, packet)
 
 
 def test_random_lies(net, producer):
@@ -434,16 +366,6 @@ def test_late_sending(net, producer, every):
         net.clear()
 
 
-@pytest.mark.parametrize("what", ("sa", "policy", "device", "namespace", "module"))
-def test_late_removal(what):
-    """Taken away while requests are pending, in both directions."""
-    with late(2, 20):
-        pair = Pair(("late-a", "late-b"))
-        transfer = Transfer(pair)
-        transfer.run_for(.3)
-        remove(pair, transfer, what)
-
-
 def remove(pair, transfer, what):
     """One thing of the second side, in the middle of a transfer."""
     nl, ns = pair.nl[1], pair.ns[1]
@@ -482,43 +404,9 @@ def pair_gone(pair):
 
 @pytest.mark.parametrize("what", ("sa", "policy", "down", "device", "namespace", "module"))
 def test_removal(what):
-    """The same with crypto that is not late, in bulk."""
+    """In the middle of a bulk transfer."""
     for _ in range(2):
         pair = Pair(("bulk-a", "bulk-b"))
         transfer = Transfer(pair)
         transfer.run_for(.2)
         remove(pair, transfer, what)
-
-
-@contextmanager
-def failing(kind, percent):
-    """So many allocations that must not wait fail."""
-    path = FAULTS + kind + "/"
-    settings = {"verbose": 0, "interval": 1, "times": -1, "ignore-gfp-wait": 1}
-    if kind == "fail_page_alloc":
-        settings["min-order"] = 0
-    for name, value in (*settings.items(), ("probability", percent)):
-        with open(path + name, "w", encoding="ascii") as f:
-            f.write(str(value))
-    try:
-        yield
-    finally:
-        with open(path + "probability", "w", encoding="ascii") as f:
-            f.write("0")
-
-
-@pytest.mark.skipif(not DEBUG, reason="Debian's kernels have no fault injection")
-@pytest.mark.parametrize("kind", ("failslab", "fail_page_alloc"))
-def test_memory_short(pair, kind):
-    """Drops have names, TCP repeats, and what arrives is right."""
-    transfer = Transfer(pair)
-    before = [pair.drops(side) for side in (0, 1)]
-    with failing(kind, 3):
-        transfer.run_for(1.5)
-    transfer.run(transfer.sent + (1 << 20))
-    transfer.close()
-    moved = [change({"drops": before[s]}, {"drops": pair.drops(s)})["drops"] for s in (0, 1)]
-    assert any("memory" in reason for m in moved for reason in m), moved
-    allowed = {"rx-memory", "tx-memory", "rx-crypto", "tx-crypto", "tx-malformed", "tx-no-route",
-               "rx-replay-duplicate"}
-    assert set().union(*moved) <= allowed, moved

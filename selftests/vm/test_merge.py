@@ -23,6 +23,8 @@ from lib.superpacket import (ACK, CWR, ECE, FIN, PSH, RST, SYN, TCP, UDP, URG, V
                              transport_of, udp, unfinished)
 
 DEBUG = os.environ["GUEST"] == "debug"
+# Packet sockets have no words for a super-packet of UDP until Linux 6.2.
+UDP_TOLD = tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 2)
 SLOT = "15ms" if DEBUG else "150ms"
 PORTS = (4500, 4500)
 HERE = {4: "10.1.0.77", 6: "fd01::77"}      # nobody, so that nobody answers
@@ -527,6 +529,7 @@ def test_two_devices(see):
     sa = see.tunnel()
     net = see.net
     net.gw.ip("link add cyg1 type cygnet", "link set cyg1 up")
+    net.gw.run("ethtool", "-K", "cyg1", "gro", "off")
     try:
         with net.gw:
             ifindex = socket.if_nametoindex("cyg1")
@@ -564,6 +567,7 @@ def super_packet(net, sealed):
         tap.close()
 
 
+@pytest.mark.skipif(not UDP_TOLD, reason="packet sockets cannot tell of them until 6.2")
 @pytest.mark.parametrize("uso", ("on", "off"))
 def test_super_packets(see, uso):
     """ESP in a super-packet of UDP, whole or cut up on the way."""
@@ -625,7 +629,7 @@ fragmented.ident = 1
 # Whatever comes
 
 def random_flow(rng, i):
-    protocol = rng.choice((TCP, TCP, UDP))
+    protocol = rng.choice((TCP, TCP, UDP if UDP_TOLD else TCP))
     values = {"options": rng.choice((b"", b"\1" * 12, b"\1" * 40))} if protocol == TCP else {}
     return stream(rng.choice((4, 4, 6)), protocol, rng.choice((1, 18, 100, 536, 1200, FULL)),
                   sport=1000 + i, **values)
@@ -649,7 +653,9 @@ def random_packets(rng, count):
             differs = {}
         packet = flow.add(**differs).packets[-1]
         if rng.random() < .02:
-            at = rng.choice((8, 10, 36, 26, len(packet) - 1))
+            # Not the addresses: the packet would be outside its selectors.
+            at = rng.choice((8, 10, 36, 26, len(packet) - 1) if flow.family == 4 else
+                            (7, 50, 44, 66, len(packet) - 1))
             packet = packet[:at] + bytes([packet[at] ^ 1]) + packet[at + 1:] \
                 if at < len(packet) else packet
         packets.append(packet)
@@ -675,7 +681,7 @@ TCP_ONLY = {"seq", "ack", "flags", "window", "urgent", "reserved"}
 
 @pytest.mark.parametrize("seed", (1, 2, 3, 4))
 def test_random(see, seed):
-    """Cut up again, bursts give the packets that singles give."""
+    """Cut up again, bursts give the packets that were sent."""
     rng = random.Random(seed)
     packets = random_packets(rng, 900 if DEBUG else 360)
     sa = see.tunnel(replay_window=4096)
@@ -686,8 +692,3 @@ def test_random(see, seed):
         compare(found, part)
         merged += len(part) - supers
     assert merged > len(packets) // 4, "%d merged" % merged
-    with batch("N"):
-        for i in range(0, len(packets), 60):
-            part = packets[i:i + 60]
-            found, _ = see.burst([see.seal(sa, p) for p in part], part)
-            assert sorted(found) == sorted(part)    # the stack's own GRO lets some overtake
