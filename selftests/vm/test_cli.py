@@ -342,7 +342,7 @@ def test_check(cli, tmp_path):
                     " protect = ::1 <-> ::2\n}\n", encoding="ascii")
     with cli.net.gw:
         run = subprocess.run([CLI, "check", conf], capture_output=True, text=True, check=False)
-        assert run.returncode == CONFIG and ":3: error: " in run.stderr
+        assert run.returncode == CONFIG and ":3:1: error: " in run.stderr
     cli.file("secret\n")
     assert "1 connection, no mistakes" in cli.call("check %s" % conf)
     assert cli.json("check %s" % conf)["ok"]
