@@ -738,9 +738,16 @@ static void take_scattered(struct cyg_cell *cell, struct sk_buff *skb, u32 offse
 	struct cyg_net *cn = cyg_net(dev_net(cell->napi.dev));
 	struct sk_buff *flat = NULL;
 	u8 family = arrival(skb)->family;
+	struct cyg_esp_header header;
 
-	if (len >= sizeof(struct cyg_esp_counter_header))
-		flat = napi_alloc_skb(&cell->napi, len);
+	if (len >= sizeof(struct cyg_esp_counter_header) &&
+	    !skb_copy_bits(skb, offset, &header, sizeof(header))) {
+		if (!hold_sa(cell, header.spi, dst, family))
+			return;
+		/* The others want to see the headers in front. */
+		if (cyg_linear_fits(cell->sa))
+			flat = napi_alloc_skb(&cell->napi, len);
+	}
 	if (!flat) {
 		flush_merge(cell);
 		cyg_input_packet(cn, skb, offset, len, dst, family, dsfield);
