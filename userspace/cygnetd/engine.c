@@ -465,7 +465,8 @@ static bool start(void)
 	engine.en_requests_end = &engine.en_requests;
 	engine.en_timer_fd = timerfd_create(CLOCK_BOOTTIME,
 					    TFD_NONBLOCK | TFD_CLOEXEC);
-	if (engine.en_timer_fd < 0 || uv_loop_init(&engine.en_loop))
+	if (engine.en_timer_fd < 0 || !sandbox_without_rings() ||
+	    uv_loop_init(&engine.en_loop))
 		return false;
 	engine.en_core = core_new(&operations, NULL);
 	if (!engine.en_core || !take_sockets() || !sandbox_drop())

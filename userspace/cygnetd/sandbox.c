@@ -64,6 +64,18 @@ static const int deadly[] = {
 	SCMP_SYS(unshare), SCMP_SYS(io_uring_setup),
 };
 
+bool sandbox_without_rings(void)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+	bool loaded;
+
+	loaded = ctx &&
+		 !seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0) &&
+		 !seccomp_load(ctx);
+	seccomp_release(ctx);
+	return loaded;
+}
+
 static int add_rules(scmp_filter_ctx ctx, u32 action, const int *calls,
 		     size_t n)
 {

@@ -19,4 +19,11 @@ bool sandbox_drop(void);
 /* Then the system calls, for all threads at once. */
 bool sandbox_seal(void);
 
+/*
+ * To be called before libuv's loop is made: from 1.45 on it would have a ring of
+ * io_uring, which the sandbox does not let it enter later. Without one it calls
+ * epoll_ctl(). Returns false if the kernel has no seccomp.
+ */
+bool sandbox_without_rings(void);
+
 #endif
