@@ -28,6 +28,7 @@ static const size_t body_len[IPC_TYPES] = {
 	[IPC_CHILD_ADD]	 = sizeof(struct ipc_child),
 	[IPC_CHILD_DEL]	 = sizeof(struct ipc_child),
 	[IPC_CHILD_IDLE] = sizeof(struct ipc_child),
+	[IPC_RECORD]	 = offsetof(struct ipc_record, rc_data),
 	[IPC_REPLY]	 = offsetof(struct ipc_reply, ir_auth),
 };
 
@@ -43,6 +44,9 @@ static size_t tail_len(const struct ipc_msg *msg, size_t *most)
 	case IPC_CRED:
 		*most = sizeof(msg->im_cred.ix_data);
 		return msg->im_cred.ix_len;
+	case IPC_RECORD:
+		*most = sizeof(msg->im_record.rc_data);
+		return msg->im_record.rc_len;
 	case IPC_REPLY:
 		*most = sizeof(msg->im_reply.ir_auth);
 		return msg->im_reply.ir_len;

@@ -25,6 +25,7 @@
 #define IPC_OCTETS_MAX	8192	/* longest octet string to be authenticated */
 #define IPC_AUTH_MAX	1024	/* longest AUTH value: an RSA signature */
 #define IPC_CRED_MAX	8192	/* of one object in one message */
+#define IPC_RECORD_MAX	8192	/* of one record in one message */
 #define IPC_KEY_MAX	64
 #define IPC_TEXT_MAX	256
 #define IPC_FDS_MAX	8	/* descriptors in one message */
@@ -52,6 +53,9 @@ enum ipc_type {
 	IPC_CHILD_IDLE,		/* how long an inbound SA has been silent */
 	IPC_RESOLVE,		/* both addresses to use for a connection */
 	IPC_RELOAD,		/* read the configuration again; of no connection */
+
+	/* both ways, unanswered: before IPC_ADOPTED what an engine has left */
+	IPC_RECORD,		/* of an IKE SA or a connection, to be kept */
 
 	IPC_REPLY,		/* keeper to engine */
 	IPC_TYPES,
@@ -119,6 +123,22 @@ struct ipc_spi {
 struct ipc_ready {
 	u16 iy_ike_port, iy_natt_port;
 	u32 iy_log_level;		/* enum conf_log_level */
+	u32 iy_epoch;			/* 16 bits, of this engine alone */
+};
+
+/*
+ * What the keeper keeps of an IKE SA, or with no SPI of the connection itself,
+ * for the engine that comes next. It is session keys and more: the keeper does
+ * not look into it. A long one comes in several messages, rc_more in all but
+ * the last. None of it is in force before one with rc_commit; without any data
+ * it is forgotten.
+ */
+struct ipc_record {
+	u8 rc_spi[8];
+	u32 rc_epoch;			/* to the engine: its own */
+	u8 rc_more, rc_commit;
+	u32 rc_len;
+	u8 rc_data[IPC_RECORD_MAX];
 };
 
 #define IPC_DIR_IN	1
@@ -193,6 +213,7 @@ struct ipc_msg {
 		struct ipc_child  im_child;
 		struct ipc_event  im_event;
 		struct ipc_ready  im_ready;
+		struct ipc_record im_record;
 		struct ipc_reply  im_reply;
 	};
 };

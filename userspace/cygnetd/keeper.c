@@ -21,6 +21,8 @@ struct keeper_sa {
 	u32 ks_dir;			/* IPC_DIR_IN or IPC_DIR_OUT */
 	u32 ks_spi;			/* network byte order */
 	struct ip_addr ks_dst;
+	u8 ks_keys[CRYPTO_HASH_LEN];	/* zeros: not known */
+	bool ks_seen;
 };
 
 int reply_refuse(struct ipc_reply *reply, int err, const char *format, ...)
@@ -75,11 +77,52 @@ static bool make_room(struct keeper *keeper, size_t n)
 
 /* There is room. */
 static void note_sa(struct keeper *keeper, const struct conf_conn *conn,
-		    u32 dir, u32 spi, const struct ip_addr *dst)
+		    u32 dir, u32 spi, const struct ip_addr *dst,
+		    const u8 *keys)
 {
-	if (!find_sa(keeper, conn, dir, spi))
-		keeper->kp_sas[keeper->kp_n_sas++] =
-			(struct keeper_sa){ conn, dir, spi, *dst };
+	struct keeper_sa *sa = find_sa(keeper, conn, dir, spi);
+
+	if (!sa) {
+		sa = &keeper->kp_sas[keeper->kp_n_sas++];
+		*sa = (struct keeper_sa){ conn, dir, spi, *dst };
+	}
+	sa->ks_seen = true;
+	if (keys)
+		memcpy(sa->ks_keys, keys, sizeof(sa->ks_keys));
+}
+
+/* So that a request can be recognised that comes again. */
+static void digest(const struct ipc_child *child, u32 dir, u8 *out)
+{
+	struct ipc_key keys[2] = {
+		dir == IPC_DIR_IN ? child->ic_encr_in : child->ic_encr_out,
+		dir == IPC_DIR_IN ? child->ic_integ_in : child->ic_integ_out,
+	};
+
+	crypto_hash(keys, sizeof(keys), out);
+	OPENSSL_cleanse(keys, sizeof(keys));
+}
+
+/*
+ * An engine that went on from a record asks again for what its predecessor may
+ * have been given.
+ */
+static u32 has_already(struct keeper *keeper, const struct conf_conn *conn,
+		       const struct ipc_child *child)
+{
+	const struct keeper_sa *in, *out;
+	u8 keys[CRYPTO_HASH_LEN];
+	u32 dirs = 0;
+
+	in = find_sa(keeper, conn, IPC_DIR_IN, child->ic_spi_in);
+	out = find_sa(keeper, conn, IPC_DIR_OUT, child->ic_spi_out);
+	digest(child, IPC_DIR_IN, keys);
+	if (in && !memcmp(in->ks_keys, keys, sizeof(keys)))
+		dirs |= IPC_DIR_IN;
+	digest(child, IPC_DIR_OUT, keys);
+	if (out && !memcmp(out->ks_keys, keys, sizeof(keys)))
+		dirs |= IPC_DIR_OUT;
+	return dirs;
 }
 
 static void forget_sa(struct keeper *keeper, struct keeper_sa *sa)
@@ -160,6 +203,9 @@ static void settle(struct keeper *keeper, size_t index)
 
 	if (!plan->re_conf || !plan->re_change[index])
 		return;
+	if (keeper->kp_vault)
+		vault_forget(keeper->kp_vault,
+			     plan->re_conf->conf_conns[index].conn_name, true);
 	reload_settle(plan, index);
 	keys_load_one(keeper->kp_keys, index, &plan->re_conf->conf_conns[index]);
 }
@@ -173,6 +219,8 @@ static int answer_down(struct keeper *keeper, const struct conf_conn *conn,
 	if (ret)
 		return ret;
 	forget_conn(keeper, conn);
+	if (keeper->kp_vault)
+		vault_forget(keeper->kp_vault, conn->conn_name, false);
 	settle(keeper, conn - keeper->kp_conf->conf_conns);
 	return 0;
 }
@@ -182,25 +230,35 @@ static int answer_add(struct keeper *keeper, const struct conf_conn *conn,
 {
 	struct backend *be = keeper->kp_backend;
 	int ret = police_child(conn, child, reply);
+	struct ipc_child rest = *child;
+	u8 keys[CRYPTO_HASH_LEN];
 
-	if (ret)
-		return ret;
+	if (!ret)
+		rest.ic_dirs &= ~has_already(keeper, conn, child);
+	if (ret || !rest.ic_dirs)
+		goto out;
 	if (count_sas(keeper, conn) + 2 > SAS_PER_CONN_MAX)
-		return reply_refuse(reply, ENOSPC,
-				    "more than %d SAs of one connection",
-				    SAS_PER_CONN_MAX);
-	if (!make_room(keeper, 2))
-		return reply_refuse(reply, ENOMEM, "out of memory");
-	ret = be->be_ops->bo_add(be, conn, child, reply);
+		ret = reply_refuse(reply, ENOSPC, "more than %d SAs of one connection",
+				   SAS_PER_CONN_MAX);
+	else if (!make_room(keeper, 2))
+		ret = reply_refuse(reply, ENOMEM, "out of memory");
+	else
+		ret = be->be_ops->bo_add(be, conn, &rest, reply);
 	if (ret)
-		return ret;
-	if (child->ic_dirs & IPC_DIR_IN)
-		note_sa(keeper, conn, IPC_DIR_IN, child->ic_spi_in,
-			&child->ic_local.ep_addr);
-	if (child->ic_dirs & IPC_DIR_OUT)
-		note_sa(keeper, conn, IPC_DIR_OUT, child->ic_spi_out,
-			&child->ic_remote.ep_addr);
-	return 0;
+		goto out;
+	if (rest.ic_dirs & IPC_DIR_IN) {
+		digest(&rest, IPC_DIR_IN, keys);
+		note_sa(keeper, conn, IPC_DIR_IN, rest.ic_spi_in,
+			&rest.ic_local.ep_addr, keys);
+	}
+	if (rest.ic_dirs & IPC_DIR_OUT) {
+		digest(&rest, IPC_DIR_OUT, keys);
+		note_sa(keeper, conn, IPC_DIR_OUT, rest.ic_spi_out,
+			&rest.ic_remote.ep_addr, keys);
+	}
+out:
+	OPENSSL_cleanse(&rest, sizeof(rest));
+	return ret;
 }
 
 /*
@@ -303,7 +361,7 @@ bool keeper_answer(struct keeper *keeper, const struct ipc_msg *request,
 	memcpy(answer->im_conn, request->im_conn, sizeof(answer->im_conn));
 	reply = &answer->im_reply;
 
-	if (request->im_type < IPC_PSK || request->im_type >= IPC_REPLY)
+	if (request->im_type < IPC_PSK || request->im_type >= IPC_RECORD)
 		return false;
 	conn = conf_find(keeper->kp_conf, request->im_conn);
 	if (conn)
@@ -328,11 +386,24 @@ void keeper_event(struct keeper *keeper, enum ipc_type type, const char *name,
 	if (type == IPC_ADOPTED && make_room(keeper, 2)) {
 		if (event->ie_spi_in)
 			note_sa(keeper, conn, IPC_DIR_IN, event->ie_spi_in,
-				&event->ie_local.ep_addr);
+				&event->ie_local.ep_addr, NULL);
 		if (event->ie_spi_out)
 			note_sa(keeper, conn, IPC_DIR_OUT, event->ie_spi_out,
-				&event->ie_remote.ep_addr);
+				&event->ie_remote.ep_addr, NULL);
 	}
+}
+
+void keeper_count_begin(struct keeper *keeper)
+{
+	for (size_t i = 0; i < keeper->kp_n_sas; i++)
+		keeper->kp_sas[i].ks_seen = false;
+}
+
+void keeper_count_end(struct keeper *keeper)
+{
+	for (size_t i = keeper->kp_n_sas; i-- > 0;)
+		if (!keeper->kp_sas[i].ks_seen)
+			forget_sa(keeper, &keeper->kp_sas[i]);
 }
 
 void keeper_reload(struct keeper *keeper, const struct reload *plan,

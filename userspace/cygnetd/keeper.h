@@ -9,6 +9,7 @@
 #include "backend.h"
 #include "keys.h"
 #include "reload.h"
+#include "vault.h"
 
 struct keeper_sa;
 
@@ -20,6 +21,7 @@ struct keeper {
 	/* The SAs that the engine may delete and ask about. */
 	struct keeper_sa *kp_sas;
 	size_t kp_n_sas, kp_room;
+	struct vault *kp_vault;		/* records of IKE SAs; or NULL */
 };
 
 /**
@@ -36,6 +38,10 @@ bool keeper_answer(struct keeper *keeper, const struct ipc_msg *request,
 /* An SA pair that an earlier daemon made, or one whose time has come. */
 void keeper_event(struct keeper *keeper, enum ipc_type type, const char *conn,
 		  const struct ipc_event *event);
+
+/* Around the datapath's report of what there is: the rest is gone. */
+void keeper_count_begin(struct keeper *keeper);
+void keeper_count_end(struct keeper *keeper);
 
 /* From now on what the plan says, and these keys. */
 void keeper_reload(struct keeper *keeper, const struct reload *plan,

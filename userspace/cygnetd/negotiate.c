@@ -21,9 +21,20 @@
 
 #define SPI_MIN 256
 
+#define SAS_MAX	512
+
+/* One direction of a child SA, as a kernel would remember it. */
+struct negotiated {
+	char sa_conn[CONF_NAME_MAX];
+	u32 sa_dir, sa_spi;
+	struct ip_endpoint sa_local, sa_remote;
+};
+
 struct negotiate {
 	struct backend ng_backend;
 	int ng_fd;
+	u32 ng_n_sas;
+	struct negotiated ng_sas[SAS_MAX];
 };
 
 static void put(struct backend *be, json_t *object)
@@ -87,6 +98,64 @@ static json_t *describe(const char *what, const struct conf_conn *conn,
 	return object;
 }
 
+/* Where they outlive this process, as they would in a kernel; or NULL. */
+static const char *file(void)
+{
+	return getenv("CYGNET_TEST_SAS");
+}
+
+static void save(const struct negotiate *ng)
+{
+	FILE *out = file() ? fopen(file(), "we") : NULL;
+
+	if (!out)
+		return;
+	if (fwrite(ng->ng_sas, sizeof(*ng->ng_sas), ng->ng_n_sas, out) != ng->ng_n_sas)
+		log_error("test backend: cannot write %s", file());
+	fclose(out);
+}
+
+static void load(struct negotiate *ng)
+{
+	FILE *in = file() ? fopen(file(), "re") : NULL;
+
+	if (!in)
+		return;
+	ng->ng_n_sas = (u32)fread(ng->ng_sas, sizeof(*ng->ng_sas), SAS_MAX, in);
+	fclose(in);
+}
+
+static void forget(struct negotiate *ng, const struct conf_conn *conn, u32 dir,
+		   u32 spi)
+{
+	u32 i, kept = 0;
+
+	for (i = 0; i < ng->ng_n_sas; i++) {
+		const struct negotiated *sa = &ng->ng_sas[i];
+
+		if (strcmp(sa->sa_conn, conn->conn_name) ||
+		    (dir && (sa->sa_dir != dir || sa->sa_spi != spi)))
+			ng->ng_sas[kept++] = *sa;
+	}
+	ng->ng_n_sas = kept;
+}
+
+static void remember(struct negotiate *ng, const struct conf_conn *conn, u32 dir,
+		     const struct ipc_child *child)
+{
+	struct negotiated *sa;
+
+	if (!(child->ic_dirs & dir) || ng->ng_n_sas == SAS_MAX)
+		return;
+	sa = &ng->ng_sas[ng->ng_n_sas++];
+	memset(sa, 0, sizeof(*sa));
+	text_copy(sa->sa_conn, sizeof(sa->sa_conn), conn->conn_name);
+	sa->sa_dir = dir;
+	sa->sa_spi = dir == IPC_DIR_IN ? child->ic_spi_in : child->ic_spi_out;
+	sa->sa_local = child->ic_local;
+	sa->sa_remote = child->ic_remote;
+}
+
 /* IPv4 is enough for the tests. */
 static bool ask_routing(const struct ip_addr *remote, struct ip_addr *local)
 {
@@ -144,13 +213,18 @@ static int up(struct backend *be, const struct conf_conn *conn,
 static int down(struct backend *be, const struct conf_conn *conn,
 		struct ipc_reply *reply)
 {
+	struct negotiate *ng = (struct negotiate *)be;
+
 	put(be, describe("down", conn, NULL));
+	forget(ng, conn, 0, 0);
+	save(ng);
 	return 0;
 }
 
 static int add(struct backend *be, const struct conf_conn *conn,
 	       const struct ipc_child *child, struct ipc_reply *reply)
 {
+	struct negotiate *ng = (struct negotiate *)be;
 	json_t *object = describe("add", conn, child);
 
 	set(object, "encr", json_integer(child->ic_encr));
@@ -163,13 +237,23 @@ static int add(struct backend *be, const struct conf_conn *conn,
 	set(object, "key-out", hex(&child->ic_encr_out));
 	set(object, "ts", selectors(child));
 	put(be, object);
+	remember(ng, conn, IPC_DIR_IN, child);
+	remember(ng, conn, IPC_DIR_OUT, child);
+	save(ng);
 	return 0;
 }
 
 static int del(struct backend *be, const struct conf_conn *conn,
 	       const struct ipc_child *child, struct ipc_reply *reply)
 {
+	struct negotiate *ng = (struct negotiate *)be;
+
 	put(be, describe("del", conn, child));
+	if (child->ic_dirs & IPC_DIR_IN)
+		forget(ng, conn, IPC_DIR_IN, child->ic_spi_in);
+	if (child->ic_dirs & IPC_DIR_OUT)
+		forget(ng, conn, IPC_DIR_OUT, child->ic_spi_out);
+	save(ng);
 	return 0;
 }
 
@@ -184,6 +268,21 @@ static int idle(struct backend *be, const struct ipc_child *child,
 static void adopt(struct backend *be, const struct conf *conf,
 		  backend_event_fn *fn, void *arg)
 {
+	const struct negotiate *ng = (const struct negotiate *)be;
+	u32 i;
+
+	for (i = 0; i < ng->ng_n_sas; i++) {
+		const struct negotiated *sa = &ng->ng_sas[i];
+		struct ipc_event event = {
+			.ie_local = sa->sa_local, .ie_remote = sa->sa_remote,
+		};
+
+		if (sa->sa_dir == IPC_DIR_IN)
+			event.ie_spi_in = sa->sa_spi;
+		else
+			event.ie_spi_out = sa->sa_spi;
+		fn(arg, IPC_ADOPTED, sa->sa_conn, &event);
+	}
 }
 
 static int events_fd(struct backend *be)
@@ -228,6 +327,7 @@ struct backend *negotiate_backend(const char *path)
 		free(ng);
 		return NULL;
 	}
+	load(ng);
 	log_warning("TEST BUILD: NO TRAFFIC IS PROTECTED, AND KEYS ARE WRITTEN TO %s",
 		    path);
 	return &ng->ng_backend;

@@ -61,6 +61,25 @@ enum change reload_compare(const struct conf_conn *now,
 	return change;
 }
 
+void reload_fingerprint(const struct conf_conn *conn, u8 out[CRYPTO_HASH_LEN])
+{
+	static char value[CONF_VALUE_STRLEN];
+	u8 all[CRYPTO_HASH_LEN + sizeof(value)];
+	enum conf_conn_key key;
+	size_t len;
+
+	crypto_hash(conn->conn_pair_child, conn->conn_npairs, out);
+	for (key = 0; key < CONF_CONN_KEYS; key++) {
+		if (is_live(key))
+			continue;
+		conf_conn_value(conn, key, value, sizeof(value));
+		len = strlen(value);
+		memcpy(all, out, CRYPTO_HASH_LEN);
+		memcpy(all + CRYPTO_HASH_LEN, value, len);
+		crypto_hash(all, CRYPTO_HASH_LEN + len, out);
+	}
+}
+
 const char *reload_refuse(const struct conf *now, const struct conf *next)
 {
 	if (now->conf_ike_port != next->conf_ike_port ||

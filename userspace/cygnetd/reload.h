@@ -7,6 +7,7 @@
 #define CYGNETD_RELOAD_H
 
 #include "conf.h"
+#include "crypto.h"
 
 enum change {
 	CHANGE_NONE,
@@ -31,6 +32,11 @@ struct reload {
 /* What becomes of a connection whose settings are other ones now. */
 enum change reload_compare(const struct conf_conn *now,
 			   const struct conf_conn *next);
+/*
+ * The same digest as long as it is the same connection for what is up, in this
+ * process or another.
+ */
+void reload_fingerprint(const struct conf_conn *conn, u8 out[CRYPTO_HASH_LEN]);
 /* NULL, or why a running daemon cannot take these settings. */
 const char *reload_refuse(const struct conf *now, const struct conf *next);
 /* False without memory. Everything in @plan is the caller's. */

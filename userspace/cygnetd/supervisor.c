@@ -25,6 +25,7 @@
 #include "engine.h"
 #include "keeper.h"
 #include "lib/text.h"
+#include "snapshot.h"
 #include "sockets.h"
 #include "supervisor.h"
 
@@ -35,18 +36,23 @@
 #define BACKOFF_MIN_MS	100
 #define BACKOFF_MAX_MS	10000
 #define HEALTHY_MS	60000	/* an engine that lived so long was well */
+#define QUICK_MS	5000	/* one that did not … */
+#define QUICK_DEATHS	3	/* … so often in a row: is it what it was left? */
 
 static struct supervisor {
 	const struct conf *su_conf;	/* what it was started with */
 	struct sockets su_sockets;
 	struct keeper su_keeper;
+	struct vault su_vault;		/* what the engine has left */
 	int su_signals;
 	pid_t su_engine;		/* 0: none */
 	int su_fd;			/* our end of the pair, -1: none */
 	u64 su_started;
 	u64 su_start_at;		/* ms, when there is no engine */
 	u64 su_backoff;
+	u32 su_quick_deaths;
 	bool su_stop;
+	bool su_again;			/* as a new process */
 } su;
 
 static u64 now_ms(void)
@@ -59,6 +65,8 @@ static u64 now_ms(void)
 
 /* The engine's life */
 
+static void hear_out(void);
+
 static void log_death(int status)
 {
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
@@ -70,16 +78,42 @@ static void log_death(int status)
 		log_error("engine ended with status %d", WEXITSTATUS(status));
 }
 
-/* The engine is gone: tunnels carry on in the datapath, start another. */
-static void bury_engine(int status)
+static void shut(void)
 {
 	if (su.su_fd >= 0)
 		close(su.su_fd);
 	su.su_fd = -1;
+}
+
+/*
+ * What an engine wrote that did what none of ours does is of no use to the next
+ * one; nor what three have died of, one after the other.
+ */
+static void judge_records(int status)
+{
+	bool rebel = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+
+	if (now_ms() - su.su_started >= QUICK_MS)
+		su.su_quick_deaths = 0;
+	if (!rebel && ++su.su_quick_deaths < QUICK_DEATHS)
+		return;
+	if (su.su_vault.va_count)
+		log_warning("its records are not trusted: IKE SAs are made anew");
+	vault_clear(&su.su_vault);
+	su.su_quick_deaths = 0;
+}
+
+/* The engine is gone: tunnels carry on in the datapath, start another. */
+static void bury_engine(int status)
+{
+	hear_out();
+	shut();
 	su.su_engine = 0;
+	vault_drop_staged(&su.su_vault);
 	if (su.su_stop)
 		return;
 	log_death(status);
+	judge_records(status);
 	if (now_ms() - su.su_started >= HEALTHY_MS)
 		su.su_backoff = BACKOFF_MIN_MS;
 	su.su_start_at = now_ms() + su.su_backoff;
@@ -139,7 +173,7 @@ static bool send_ready(void)
 	struct ipc_msg ready = {
 		.im_type = IPC_READY,
 		.im_ready = { conf->conf_ike_port, conf->conf_natt_port,
-			      conf->conf_log_level },
+			      conf->conf_log_level, su.su_vault.va_epoch },
 	};
 
 	return send_engine(&ready, NULL, 0);
@@ -156,7 +190,7 @@ static bool send_conf(void)
 	return true;
 }
 
-static bool send_cred(void *arg, const struct ipc_msg *msg)
+static bool send_one(void *arg, const struct ipc_msg *msg)
 {
 	return send_engine(msg, NULL, 0);
 }
@@ -169,11 +203,13 @@ static bool introduce_world(void)
 
 	if (!send_engine(&sockets, su.su_sockets.so_fds,
 			 su.su_sockets.so_info.io_n) ||
-	    !credsend(su.su_keeper.kp_conf, su.su_keeper.kp_keys, send_cred,
-		      NULL) || !send_conf())
+	    !credsend(su.su_keeper.kp_conf, su.su_keeper.kp_keys, send_one,
+		      NULL) || !send_conf() ||
+	    !vault_tell(&su.su_vault, send_one, NULL))
 		return false;
-	keeper_uninit(&su.su_keeper);
+	keeper_count_begin(&su.su_keeper);
 	be->be_ops->bo_adopt(be, su.su_keeper.kp_conf, on_event, NULL);
+	keeper_count_end(&su.su_keeper);
 	return send_ready();
 }
 
@@ -230,10 +266,13 @@ static bool start_engine(void)
 }
 
 /* The first engine runs before there is a key in this process. */
-static bool begin(void)
+static bool begin(int snapshot)
 {
 	if (!start_engine())
 		return false;
+	if (snapshot >= 0)
+		snapshot_load(&su.su_vault, su.su_conf, snapshot);
+	vault_new_epoch(&su.su_vault);
 	su.su_keeper.kp_keys = keys_load(su.su_conf);
 	if (!su.su_keeper.kp_keys) {
 		log_error("out of memory");
@@ -246,6 +285,7 @@ static bool begin(void)
 static void restart_engine(void)
 {
 	keeper_settle(&su.su_keeper);
+	vault_new_epoch(&su.su_vault);
 	if (start_engine())
 		introduce_world();
 	else
@@ -273,7 +313,7 @@ static bool send_change(const struct reload *plan, u32 i)
 static void send_changes(const struct reload *plan)
 {
 	const struct keeper *keeper = &su.su_keeper;
-	bool ok = credsend(keeper->kp_conf, keeper->kp_keys, send_cred, NULL);
+	bool ok = credsend(keeper->kp_conf, keeper->kp_keys, send_one, NULL);
 
 	for (u32 i = 0; ok && i < plan->re_conf->conf_nconns; i++) {
 		ok = send_change(plan, i);
@@ -378,26 +418,60 @@ static bool answer_request(const struct ipc_msg *request,
 
 /* The loop */
 
+enum served { SERVED, NOTHING_THERE, ENGINE_GONE, NONSENSE };
+
+static enum served serve(const struct ipc_msg *request)
+{
+	static struct ipc_msg answer;
+	bool ok;
+
+	if (request->im_type == IPC_RECORD)
+		return vault_take(&su.su_vault, request) ? SERVED : NONSENSE;
+	ok = answer_request(request, &answer);
+	if (ok)
+		send_engine(&answer, NULL, 0);
+	OPENSSL_cleanse(&answer, sizeof(answer));
+	return ok ? SERVED : NONSENSE;
+}
+
+static enum served serve_one(void)
+{
+	static struct ipc_msg request;
+	struct pollfd pfd = { su.su_fd, POLLIN, 0 };
+	enum served served = NONSENSE;
+	int ret;
+
+	if (su.su_fd < 0 || poll(&pfd, 1, 0) <= 0)
+		return NOTHING_THERE;
+	ret = ipc_recv(su.su_fd, &request, NULL, NULL);
+	if (ret > 0)
+		served = serve(&request);
+	else if (ret == 0 || errno == ECONNRESET)
+		served = ENGINE_GONE;
+	OPENSSL_cleanse(&request, sizeof(request));
+	return served;
+}
+
 static void serve_requests(void)
 {
-	static struct ipc_msg request, answer;
+	enum served served = SERVED;
 
-	for (int i = 0; i < BURST_MAX && su.su_fd >= 0; i++) {
-		struct pollfd pfd = { su.su_fd, POLLIN, 0 };
-		int ret;
+	for (int i = 0; i < BURST_MAX && served == SERVED; i++)
+		served = serve_one();
+	if (served == ENGINE_GONE)
+		kill_engine(NULL);
+	if (served != NONSENSE)
+		return;
+	shut();
+	vault_clear(&su.su_vault);
+	kill_engine("sent nonsense");
+}
 
-		if (poll(&pfd, 1, 0) <= 0)
-			break;
-		ret = ipc_recv(su.su_fd, &request, NULL, NULL);
-		if (ret > 0 && answer_request(&request, &answer))
-			send_engine(&answer, NULL, 0);
-		else if (ret == 0 || (ret < 0 && errno == ECONNRESET))
-			kill_engine(NULL);
-		else
-			kill_engine("sent nonsense");
-		OPENSSL_cleanse(&request, sizeof(request));
-		OPENSSL_cleanse(&answer, sizeof(answer));
-	}
+/* What a dead engine said in full is done, so that its records are true. */
+static void hear_out(void)
+{
+	while (serve_one() == SERVED)
+		;
 }
 
 static void reap(void)
@@ -420,6 +494,11 @@ static void take_signal(void)
 		break;
 	case SIGHUP:
 		reload_by_signal();
+		break;
+	case SIGUSR2:
+		log_info("starting anew, with the IKE SAs as they are");
+		su.su_again = true;
+		su.su_stop = true;
 		break;
 	default:
 		log_info("stopping; tunnels stay up in the kernel");
@@ -445,7 +524,8 @@ static void loop(void)
 		struct pollfd pfds[] = {
 			{ su.su_signals, POLLIN, 0 },
 			{ su.su_fd, POLLIN, 0 },
-			{ events, POLLIN, 0 },
+			/* They wait for an engine. */
+			{ su.su_engine ? events : -1, POLLIN, 0 },
 		};
 
 		if (poll(pfds, ARRAY_SIZE(pfds), timeout_ms()) < 0 &&
@@ -455,7 +535,7 @@ static void loop(void)
 			take_signal();
 		else if (pfds[1].revents)
 			serve_requests();
-		if (pfds[2].revents)
+		if (pfds[2].revents && su.su_engine)
 			be->be_ops->bo_events(be, on_event, NULL);
 		if (!su.su_engine && !su.su_stop && !timeout_ms())
 			restart_engine();
@@ -468,10 +548,11 @@ static void end_engine(void)
 	struct pollfd pfd = { su.su_signals, POLLIN, 0 };
 	u64 end = now_ms() + STOP_MS;
 
+	/* It may still write. */
 	if (su.su_fd >= 0)
-		close(su.su_fd);
-	su.su_fd = -1;
+		shutdown(su.su_fd, SHUT_WR);
 	while (su.su_engine && now_ms() < end) {
+		hear_out();
 		poll(&pfd, 1, 50);
 		reap();
 	}
@@ -487,6 +568,7 @@ static bool hear_signals(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR2);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	su.su_signals = signalfd(-1, &set, SFD_CLOEXEC);
@@ -506,14 +588,29 @@ static void harden(void)
 	setenv("UV_THREADPOOL_SIZE", "2", 1);
 }
 
+/* For the daemon that comes next, if somebody starts it. */
+static int pass_on(void)
+{
+	int fd = snapshot_save(&su.su_vault, su.su_keeper.kp_conf);
+
+	if (fd < 0 || su.su_again)
+		return fd;
+	if (snapshot_store(fd))
+		log_info("%u records are left with systemd", su.su_vault.va_count);
+	close(fd);
+	return -1;
+}
+
 bool supervise(const struct conf *conf, struct backend *backend)
 {
+	int snapshot = snapshot_inherit();
 	bool ok;
 
 	su = (struct supervisor){
 		.su_conf = conf, .su_fd = -1, .su_backoff = BACKOFF_MIN_MS,
-		.su_keeper = { .kp_conf = conf, .kp_backend = backend },
+		.su_keeper = { .kp_conf = conf, .kp_backend = backend, .kp_vault = &su.su_vault },
 	};
+	vault_init(&su.su_vault);
 	harden();
 	if (!crypto_init() || !hear_signals()) {
 		log_error("no cryptography or no signals to be had");
@@ -521,14 +618,18 @@ bool supervise(const struct conf *conf, struct backend *backend)
 	}
 	if (!sockets_open(&su.su_sockets, conf))
 		return false;
-	ok = begin();
+	ok = begin(snapshot);
 	if (ok)
 		loop();
 	su.su_stop = true;
 	end_engine();
+	snapshot = ok ? pass_on() : -1;
 	sockets_close(&su.su_sockets);
+	vault_clear(&su.su_vault);
 	keeper_uninit(&su.su_keeper);
 	keys_free(su.su_keeper.kp_keys);
 	reload_free(&su.su_keeper.kp_reload);
+	if (su.su_again)
+		snapshot_exec(snapshot);
 	return ok;
 }
