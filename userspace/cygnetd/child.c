@@ -9,6 +9,7 @@
 
 #include "conn.h"
 #include "exchange.h"
+#include "hitless.h"
 #include "select.h"
 
 #define CHILD_AGAIN_MS	10000	/* before a refused rekey is tried again */
@@ -42,6 +43,7 @@ void child_set_state(struct child *child, enum child_state state)
 		   child_state_name(state),
 		   child_print(child, text, sizeof(text)));
 	child->child_state = state;
+	hitless_touch(child->child_sa);
 }
 
 const char *child_print(const struct child *child, char *buf, size_t size)
@@ -409,6 +411,18 @@ void child_rekey_later(struct child *child)
 		ike_sa_replace(child->child_sa, "its child cannot be rekeyed");
 	arm(child, (CHILD_AGAIN_MS / 2 + random % CHILD_AGAIN_MS) <<
 	    (child->child_tries < 6 ? child->child_tries - 1 : 5));
+}
+
+void child_resume(struct child *child)
+{
+	u32 lost = child->child_dirs & ~child->child_found;
+
+	if (!lost || !child_alive(child))
+		return;
+	ike_sa_log(child->child_sa, CORE_WARNING,
+		   "child SA %u is no longer in the kernel: a new one is made",
+		   child->child_number);
+	child_rekey(child);
 }
 
 void child_delete(struct child *child)

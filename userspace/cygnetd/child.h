@@ -34,6 +34,7 @@ struct child {
 	struct proposal child_proposal;	/* one transform of each type */
 	u32 child_spi_in, child_spi_out;	/* network byte order */
 	u32 child_dirs;			/* what the kernel has */
+	u32 child_found;		/* … after a restart */
 	u32 child_out_order;		/* the last one out is the one that sends */
 	u8 child_n_ts;
 	struct ts_pair child_ts[CONF_TS_MAX];
@@ -78,6 +79,8 @@ void child_receive(struct child *child, struct child *old, u64 patience_ms);
 void child_replaced(struct child *child);
 /* Installs the outbound SA of a child in CHILD_RECEIVING. */
 void child_switch(struct child *child);
+/* After a restart: the kernel may have lost it. */
+void child_resume(struct child *child);
 /* Takes the child out of the kernel; the inbound SA a little later if @late. */
 void child_down(struct child *child, bool late);
 /* A lifetime has passed. */

@@ -11,6 +11,7 @@
 #include "conn.h"
 #include "exchange.h"
 #include "explain.h"
+#include "hitless.h"
 
 enum command_verb {
 	COMMAND_UP,
@@ -25,6 +26,7 @@ struct command {
 	struct core_command cmd_asker;
 };
 
+static void conn_down(struct conn *conn);
 static void on_timer(void *arg);
 static void on_adopted_timer(void *arg);
 static void on_reply(void *arg, const struct ipc_reply *reply);
@@ -380,6 +382,8 @@ static struct ike_sa *expired(const struct conn *conn)
 
 void conn_is_set_up(struct conn *conn, const struct ipc_reply *reply)
 {
+	if (!conn->cn_is_set_up || conn->cn_mtu != reply->ir_mtu)
+		hitless_touch_conn(conn);
 	conn->cn_is_set_up = true;
 	memcpy(conn->cn_device, reply->ir_device, sizeof(conn->cn_device));
 	conn->cn_device[sizeof(conn->cn_device) - 1] = '\0';
@@ -445,6 +449,7 @@ static void on_teardown(struct conn *conn, const struct ipc_reply *reply)
 	conn->cn_is_set_up = false;
 	conn->cn_n_adopted = 0;
 	conn->cn_downing = false;
+	hitless_touch_conn(conn);
 	if (reply->ir_errno)
 		conn_log(conn, CORE_ERROR, "cannot take down: %s",
 			 reply->ir_text);
@@ -585,6 +590,7 @@ void conn_failed(struct conn *conn, const char *format, ...)
 	/* Who asked knows now, and may ask again. */
 	if (has_command(conn, COMMAND_UP))
 		conn->cn_kept = conn->cn_conf.conn_start == CONF_START_START;
+	hitless_touch_conn(conn);
 	finish(conn, COMMAND_UP, conn->cn_error);
 	if (persists(conn)) {
 		retry_later(conn);
@@ -599,6 +605,7 @@ void conn_takes_single(const struct exchange *ex)
 	struct conn *conn = ex->ex_sa->sa_conn;
 
 	conn->cn_single = true;
+	hitless_touch_conn(conn);
 	conn->cn_packet = ex->ex_packet;
 	conn->cn_has_packet = ex->ex_has_packet;
 }
@@ -704,6 +711,8 @@ static void drop_adopted(struct conn *conn, u32 dirs)
 	for (i = 0; i < conn->cn_n_adopted; i++) {
 		const struct conn_pair *pair = &conn->cn_adopted[i];
 
+		if (!pair->pair_spi_in && !pair->pair_spi_out)
+			continue;	/* in use again */
 		core_ask_init(&msg, IPC_CHILD_DEL, conn->cn_conf.conn_name);
 		msg.im_child.ic_dirs = dirs;
 		msg.im_child.ic_spi_in = pair->pair_spi_in;
@@ -789,8 +798,24 @@ static void tell_protected(struct conn *conn, const struct child *child)
 			      conn->cn_device, conn->cn_mtu);
 }
 
+/* A pair that was found at the start has come into use. */
+static void disown(struct conn *conn, const struct child *child)
+{
+	u32 i;
+
+	for (i = 0; i < conn->cn_n_adopted; i++) {
+		struct conn_pair *pair = &conn->cn_adopted[i];
+
+		if (pair->pair_spi_in == child->child_spi_in)
+			pair->pair_spi_in = 0;
+		if (pair->pair_spi_out == child->child_spi_out)
+			pair->pair_spi_out = 0;
+	}
+}
+
 void conn_child_up(struct conn *conn, struct child *child)
 {
+	disown(conn, child);
 	conn->cn_tries = 0;
 	conn->cn_error[0] = '\0';
 	explain_clear(conn);
@@ -838,6 +863,37 @@ void conn_ready(struct conn *conn)
 		conn->cn_groups = all_groups(conn);
 		conn_start(conn);
 	} else if (conn->cn_conf.conn_start == CONF_START_TRAP) {
+		ask(conn, CONN_SETUP, IPC_CONN_UP);
+	}
+}
+
+/* It has what the engine before had: what is left over is nobody's. */
+static void settle_adopted(struct conn *conn)
+{
+	const struct ike_sa *sa = conn->cn_sas;
+
+	while (sa && !sa->sa_recorded)
+		sa = sa->sa_next_conn;
+	if (!sa || !conn->cn_n_adopted || exchange_unfinished(conn->cn_sas))
+		return;
+	drop_adopted(conn, IPC_DIR_IN | IPC_DIR_OUT);
+	conn->cn_n_adopted = 0;
+}
+
+void conn_resume(struct conn *conn)
+{
+	settle_adopted(conn);
+	if (!conn->cn_resumed) {
+		conn_ready(conn);
+	} else if (conn->cn_downing) {
+		conn->cn_downing = false;
+		conn_down(conn);
+	} else if (!conn->cn_is_down && (conn->cn_kept || conn->cn_n_adopted)) {
+		conn->cn_wanted = true;
+		conn->cn_groups = all_groups(conn);
+		conn_start(conn);
+	} else if (!conn->cn_is_down && !conn->cn_is_set_up &&
+		   conn->cn_conf.conn_start == CONF_START_TRAP) {
 		ask(conn, CONN_SETUP, IPC_CONN_UP);
 	}
 }
@@ -895,11 +951,40 @@ void conn_expire(struct conn *conn, const struct ipc_event *event)
 		child_expire(child, event->ie_hard);
 }
 
-void conn_adopt(struct conn *conn, const struct ipc_event *event)
+/* A restored child owns it: which directions that is true of. */
+static u32 claim(struct conn *conn, const struct ipc_event *event)
 {
+	struct child *child;
+	struct ike_sa *sa;
+	u32 dirs = 0;
+
+	for (sa = conn->cn_sas; sa; sa = sa->sa_next_conn) {
+		for (child = sa->sa_children; child; child = child->child_next) {
+			u32 found = 0;
+
+			if (event->ie_spi_in && child->child_spi_in == event->ie_spi_in)
+				found |= IPC_DIR_IN;
+			if (event->ie_spi_out && child->child_spi_out == event->ie_spi_out)
+				found |= IPC_DIR_OUT;
+			child->child_found |= found;
+			dirs |= found;
+		}
+	}
+	return dirs;
+}
+
+void conn_adopt(struct conn *conn, const struct ipc_event *whole)
+{
+	struct ipc_event rest = *whole, *event = &rest;
+	u32 claimed = claim(conn, whole);
 	struct conn_pair *pair;
 
-	if (conn->cn_n_adopted == CONN_ADOPTED_MAX)
+	if (claimed & IPC_DIR_IN)
+		rest.ie_spi_in = 0;
+	if (claimed & IPC_DIR_OUT)
+		rest.ie_spi_out = 0;
+	if ((!rest.ie_spi_in && !rest.ie_spi_out) ||
+	    conn->cn_n_adopted == CONN_ADOPTED_MAX)
 		return;
 	pair = &conn->cn_adopted[conn->cn_n_adopted++];
 	pair->pair_spi_in = event->ie_spi_in;
@@ -965,6 +1050,7 @@ static void conn_up(struct conn *conn)
 	conn->cn_kept = true;
 	conn->cn_groups = all_groups(conn);
 	conn->cn_tries = 0;
+	hitless_touch_conn(conn);
 	conn_start(conn);
 }
 
@@ -975,6 +1061,7 @@ static void conn_down(struct conn *conn)
 	conn->cn_wanted = false;
 	conn->cn_kept = false;
 	conn->cn_is_down = true;
+	hitless_touch_conn(conn);
 	finish(conn, COMMAND_UP, "taken down");
 	finish(conn, COMMAND_REKEY, "taken down");
 	finish(conn, COMMAND_REKEY_IKE, "taken down");
@@ -1001,6 +1088,7 @@ static void come_back(struct conn *conn)
 	conn->cn_groups = 0;
 	conn->cn_single = false;
 	conn->cn_is_down = conn->cn_stays_down;
+	hitless_touch_conn(conn);
 	conn_log(conn, CORE_NOTICE, "has other settings now");
 	if (conn->cn_again)
 		conn_up(conn);
@@ -1031,6 +1119,7 @@ void conn_set_conf(struct conn *conn, const struct conf_conn *conf)
 	u8 before = conn->cn_conf.conn_start;
 
 	conn->cn_conf = *conf;
+	hitless_touch_conn(conn);
 	conn_log(conn, CORE_NOTICE, "has other settings from the next negotiation on");
 	if (conf->conn_start != before && !conn->cn_is_down)
 		conn_ready(conn);

@@ -48,6 +48,9 @@ struct conn {
 	bool cn_again;			/* what it was before: to be up */
 	bool cn_stays_down;		/* … or down by command */
 	struct conf_conn *cn_next_conf;
+	bool cn_resumed;		/* as the engine before left it */
+	bool cn_touched;
+	struct conn *cn_next_touched;
 	bool cn_has_packet;
 	struct ts_pair cn_packet;	/* of the last ACQUIRE */
 	char cn_device[16];
@@ -93,6 +96,8 @@ void conn_set_conf(struct conn *conn, const struct conf_conn *conf);
 void conn_restart(struct conn *conn, const struct conf_conn *conf);
 /* Everything has been configured: start what is to start by itself. */
 void conn_ready(struct conn *conn);
+/* The same after a restart, when what is in the kernel is known. */
+void conn_resume(struct conn *conn);
 void conn_acquire(struct conn *conn, const struct ipc_event *event);
 void conn_expire(struct conn *conn, const struct ipc_event *event);
 void conn_adopt(struct conn *conn, const struct ipc_event *event);

@@ -11,6 +11,7 @@
 
 #include "conn.h"
 #include "exchange.h"
+#include "hitless.h"
 #include "natt.h"
 #include "wire.h"
 
@@ -222,6 +223,7 @@ void core_leave(struct core *core)
 
 	if (--core->core_depth)
 		return;
+	hitless_commit(core);
 	while (core->core_dead_exchanges) {
 		struct exchange *ex = core->core_dead_exchanges;
 
@@ -294,6 +296,7 @@ void core_free(struct core *core)
 		core->core_conns = conn->cn_next;
 		conn_free(conn);
 	}
+	hitless_free(core);
 	creds_clear(&core->core_creds);
 	OPENSSL_cleanse(core, sizeof(*core));
 	free(core);
@@ -316,17 +319,22 @@ static struct conn *add_conn(struct core *core, const struct conf_conn *conf)
 
 static void on_ready(struct core *core, const struct ipc_ready *ready)
 {
+	bool again = core->core_ready;
 	struct conn *conn;
 
-	bool again = core->core_ready;
-
+	if (!again)
+		hitless_restore(core);
+	core->core_epoch = (u16)ready->iy_epoch;
 	core->core_ready = true;
 	if (ready->iy_ike_port)
 		core->core_ike_port = ready->iy_ike_port;
 	if (ready->iy_natt_port)
 		core->core_natt_port = ready->iy_natt_port;
-	for (conn = core->core_conns; conn && !again; conn = conn->cn_next)
-		conn_ready(conn);
+	if (again)
+		return;
+	hitless_resume(core);
+	for (conn = core->core_conns; conn; conn = conn->cn_next)
+		conn_resume(conn);
 }
 
 /* New, or with settings that are of no consequence for what is up. */
@@ -405,7 +413,11 @@ void core_keeper(struct core *core, const struct ipc_msg *msg)
 	case IPC_READY:
 		on_ready(core, &msg->im_ready);
 		break;
+	case IPC_RECORD:
+		hitless_take(core, msg);
+		break;
 	case IPC_ADOPTED:
+		hitless_restore(core);
 		if (conn)
 			conn_adopt(conn, &msg->im_event);
 		break;

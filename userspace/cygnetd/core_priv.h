@@ -33,6 +33,8 @@
 struct conn;
 struct exchange;
 struct ike_sa;
+struct left;
+struct post;
 struct child;
 
 /* Somebody who asked the keeper, or another thread, for one thing. */
@@ -78,6 +80,13 @@ struct core {
 	struct cookies core_cookies;
 	struct limiter core_answers;	/* to strangers, 10 a second */
 	struct limiter core_noise;	/* log lines about them, 50 */
+
+	/* See hitless.h. */
+	u16 core_epoch;			/* of this engine, from the keeper */
+	struct ike_sa *core_touched;	/* SAs to be recorded */
+	struct conn *core_touched_conns;
+	struct post *core_posts;	/* to be sent when that is done */
+	struct left *core_left;		/* records of the engine before */
 
 	struct exchange *core_dead_exchanges;
 	struct child *core_dead_children;

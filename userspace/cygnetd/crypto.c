@@ -557,6 +557,22 @@ void ke_free(struct ke *ke)
 	free(ke);
 }
 
+size_t ke_save(const struct ke *ke, u8 **der)
+{
+	int len;
+
+	*der = NULL;
+	len = ke->ke_pair ? i2d_PrivateKey(ke->ke_pair, der) : 0;
+	return len > 0 ? (size_t)len : 0;
+}
+
+bool ke_load(struct ke *ke, const u8 *der, size_t len)
+{
+	if (!ke->ke_pair)
+		ke->ke_pair = d2i_AutoPrivateKey(NULL, &der, (long)len);
+	return ke->ke_pair;
+}
+
 /* 2 to p - 2, RFC 6989 section 2.1. */
 static bool modp_in_range(const u8 *data, size_t len)
 {

@@ -138,6 +138,10 @@ size_t ke_len(u16 group);
 bool ke_slow(u16 group);
 struct ke *ke_new(u16 group);
 void ke_free(struct ke *ke);
+/* Our pair in DER, to be freed by OPENSSL_clear_free(); 0 without one. */
+size_t ke_save(const struct ke *ke, u8 **der);
+/* Gives a pair to one that has none yet; false if it is none. */
+bool ke_load(struct ke *ke, const u8 *der, size_t len);
 /* NULL and the value taken, or what is wrong with it (RFC 6989). */
 const char *ke_set_peer(struct ke *ke, const u8 *data, size_t len);
 void ke_run(void *arg);

@@ -35,10 +35,16 @@ struct channel {
 	u8 ch_natt;
 };
 
-/* A request that the pair had no room for. */
+/*
+ * What the pair had no room for: requests, and datagrams that may not leave
+ * before the records ahead of them.
+ */
 struct request {
 	struct request *rq_next;
 	struct ipc_msg rq_msg;
+	struct core_path rq_path;
+	size_t rq_len;			/* 0: a request */
+	u8 *rq_data;
 };
 
 static struct engine {
@@ -95,8 +101,7 @@ static void put_source(struct msghdr *mh, const struct ip_addr *addr)
 	memcpy(CMSG_DATA(cmsg), v4 ? (void *)&info : (void *)&info6, len);
 }
 
-static void send_datagram(void *ctx, const struct core_path *path,
-			  const u8 *buf, size_t len)
+static void send_now(const struct core_path *path, const u8 *buf, size_t len)
 {
 	static const u8 marker[MARKER_LEN];
 	struct channel *ch = find_channel(path);
@@ -282,6 +287,17 @@ static void fail_keeper(void)
 	stop(1);
 }
 
+static struct request *append_request(void)
+{
+	struct request *rq = calloc(1, sizeof(*rq));
+
+	if (!rq)
+		return NULL;
+	*engine.en_requests_end = rq;
+	engine.en_requests_end = &rq->rq_next;
+	return rq;
+}
+
 static void send_request(void *ctx, const struct ipc_msg *msg)
 {
 	struct request *rq;
@@ -294,16 +310,36 @@ static void send_request(void *ctx, const struct ipc_msg *msg)
 			return;
 		}
 	}
-	rq = malloc(sizeof(*rq));
+	rq = append_request();
 	if (!rq) {
 		fail_keeper();
 		return;
 	}
-	rq->rq_next = NULL;
 	rq->rq_msg = *msg;
-	*engine.en_requests_end = rq;
-	engine.en_requests_end = &rq->rq_next;
 	watch_keeper();
+}
+
+static void send_datagram(void *ctx, const struct core_path *path,
+			  const u8 *buf, size_t len)
+{
+	struct request *rq;
+	u8 *data;
+
+	if (!engine.en_requests) {
+		send_now(path, buf, len);
+		return;
+	}
+	/* Whoever waits for it asks again. */
+	data = malloc(len);
+	rq = data ? append_request() : NULL;
+	if (!rq) {
+		free(data);
+		return;
+	}
+	memcpy(data, buf, len);
+	rq->rq_path = *path;
+	rq->rq_len = len;
+	rq->rq_data = data;
 }
 
 static void drop_request(void)
@@ -313,6 +349,7 @@ static void drop_request(void)
 	engine.en_requests = rq->rq_next;
 	if (!engine.en_requests)
 		engine.en_requests_end = &engine.en_requests;
+	free(rq->rq_data);
 	OPENSSL_cleanse(rq, sizeof(*rq));
 	free(rq);
 }
@@ -320,7 +357,11 @@ static void drop_request(void)
 static void send_waiting(void)
 {
 	while (engine.en_requests) {
-		if (ipc_send(ENGINE_FD, &engine.en_requests->rq_msg, NULL, 0)) {
+		const struct request *rq = engine.en_requests;
+
+		if (rq->rq_len) {
+			send_now(&rq->rq_path, rq->rq_data, rq->rq_len);
+		} else if (ipc_send(ENGINE_FD, &rq->rq_msg, NULL, 0)) {
 			if (errno != EAGAIN)
 				fail_keeper();
 			return;

@@ -9,6 +9,7 @@
 #include "conn.h"
 #include "exchange.h"
 #include "explain.h"
+#include "hitless.h"
 #include "verify.h"
 #include "wire.h"
 
@@ -74,6 +75,7 @@ void exchange_set_state(struct exchange *ex, enum ex_state state)
 		   ex->ex_role == EX_OURS ? "our" : "peer's", exchange_name(ex),
 		   ex->ex_id, state_name(ex->ex_state), state_name(state));
 	ex->ex_state = state;
+	hitless_touch(ex->ex_sa);
 }
 
 struct exchange *exchange_new(struct ike_sa *sa, enum ex_role role,
@@ -104,6 +106,7 @@ struct exchange *exchange_queue(struct ike_sa *sa, enum ex_purpose purpose)
 	while (*pos)
 		pos = &(*pos)->ex_next;
 	*pos = ex;
+	hitless_touch(sa);
 	return ex;
 }
 
@@ -116,6 +119,7 @@ struct exchange *exchange_queue_first(struct ike_sa *sa,
 		return NULL;
 	ex->ex_next = sa->sa_queue;
 	sa->sa_queue = ex;
+	hitless_touch(sa);
 	return ex;
 }
 
@@ -143,6 +147,15 @@ static bool makes(const struct exchange *ex, u8 group)
 {
 	return (ex->ex_purpose == EX_CHILD_NEW || ex->ex_purpose == EX_AUTH ||
 		ex->ex_purpose == EX_INIT) && ex->ex_group == group;
+}
+
+bool exchange_unfinished(const struct ike_sa *sas)
+{
+	for (; sas; sas = sas->sa_next_conn)
+		if (sas->sa_ours && sas->sa_ours->ex_child &&
+		    sas->sa_ours->ex_child->child_state == CHILD_NEW)
+			return true;
+	return false;
 }
 
 bool exchange_makes(const struct ike_sa *sa, u8 group)
@@ -326,6 +339,7 @@ void exchange_send(struct exchange *ex, struct emit *em)
 			    exchange_name(ex));
 		return;
 	}
+	ex->ex_answered = false;
 	exchange_set_state(ex, EX_MESSAGE);
 }
 
@@ -523,8 +537,10 @@ void exchange_response(struct ike_sa *sa, const struct message *msg)
 		broken_answer(ex, msg_set_print(missing, text));
 		return;
 	}
-	if (ex->ex_purpose != EX_INIT)
+	if (ex->ex_purpose != EX_INIT) {
 		window_answered(sa);
+		ex->ex_answered = true;
+	}
 	row->row_run(ex, msg);
 }
 

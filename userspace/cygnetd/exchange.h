@@ -54,6 +54,7 @@ struct exchange {
 	enum ex_purpose ex_purpose;
 	enum ex_state ex_state;
 	u32 ex_id;
+	bool ex_answered;		/* ours: its answer is being worked on */
 	u64 ex_started;
 	struct waiter ex_waiter;
 	const struct ipc_reply *ex_reply;	/* during its row only */
@@ -117,6 +118,8 @@ struct exchange *exchange_queue_first(struct ike_sa *sa,
 /* One of that kind about this child is queued or under way. */
 bool exchange_pending(const struct ike_sa *sa, enum ex_purpose purpose,
 		      const struct child *child);
+/* One of these SAs waits for the answer about a child to be made. */
+bool exchange_unfinished(const struct ike_sa *sas);
 /* The configuration's child of that number is being made. */
 bool exchange_makes(const struct ike_sa *sa, u8 group);
 struct exchange *exchange_new(struct ike_sa *sa, enum ex_role role,

@@ -10,12 +10,13 @@
 
 #include "conn.h"
 #include "exchange.h"
+#include "hitless.h"
 #include "json.h"
 #include "mobike.h"
 #include "natt.h"
 #include "wire.h"
 
-/* A 16-bit restart epoch, when there is one, takes the bits above. */
+/* The bits above are the epoch of the engine. */
 #define IV_COUNTER_BITS	48
 
 #define REKEY_AGAIN_MS	10000	/* before a refused rekey is tried again */
@@ -62,6 +63,7 @@ void ike_sa_set_state(struct ike_sa *sa, enum ike_state state)
 	ike_sa_log(sa, CORE_INFO, "%s -> %s", ike_state_name(sa->sa_state),
 		   ike_state_name(state));
 	sa->sa_state = state;
+	hitless_touch(sa);
 }
 
 const u8 *ike_sa_own_spi(const struct ike_sa *sa)
@@ -79,38 +81,58 @@ static struct ike_sa **init_bucket(struct core *core, const u8 *hash)
 	return &core->core_inits[get_be32(hash) % CORE_BUCKETS];
 }
 
-struct ike_sa *ike_sa_new(struct core *core, struct conn *conn,
-			  const struct core_path *path, bool initiator)
+struct ike_sa *ike_sa_blank(struct core *core, struct conn *conn)
 {
 	struct ike_sa *sa = calloc(1, sizeof(*sa));
-	struct ike_sa **bucket;
-	u8 *spi;
 
 	if (!sa)
 		return NULL;
-	spi = initiator ? sa->sa_spi_i : sa->sa_spi_r;
-	if (!core_new_spi(core, spi) ||
+	sa->sa_core = core;
+	sa->sa_conn = conn;
+	timer_init(&sa->sa_timer, on_timer, sa);
+	timer_init(&sa->sa_liveness, on_liveness, sa);
+	waiter_init(&sa->sa_waiter, on_idle, sa);
+	waiter_init(&sa->sa_move, mobike_resolved, sa);
+	window_init(sa);
+	return sa;
+}
+
+void ike_sa_link(struct ike_sa *sa)
+{
+	struct ike_sa **bucket = sa_bucket(sa->sa_core, ike_sa_own_spi(sa));
+
+	sa->sa_next = *bucket;
+	*bucket = sa;
+}
+
+void ike_sa_new_iv(struct ike_sa *sa)
+{
+	sa->sa_iv &= (1ull << IV_COUNTER_BITS) - 1;
+	sa->sa_iv |= (u64)sa->sa_core->core_epoch << IV_COUNTER_BITS;
+}
+
+struct ike_sa *ike_sa_new(struct core *core, struct conn *conn,
+			  const struct core_path *path, bool initiator)
+{
+	struct ike_sa *sa = ike_sa_blank(core, conn);
+
+	if (!sa)
+		return NULL;
+	if (!core_new_spi(core, initiator ? sa->sa_spi_i : sa->sa_spi_r) ||
 	    !crypto_random(&sa->sa_iv, sizeof(sa->sa_iv))) {
 		free(sa);
 		return NULL;
 	}
+	/* Half of them are left before it would run into the epoch. */
 	sa->sa_iv &= (1ull << (IV_COUNTER_BITS - 1)) - 1;
-	sa->sa_core = core;
-	sa->sa_conn = conn;
+	ike_sa_new_iv(sa);
 	sa->sa_path = *path;
 	sa->sa_initiator = initiator;
 	sa->sa_mobile = initiator;
 	sa->sa_number = ++core->core_numbers;
 	sa->sa_born = core_now(core);
 	sa->sa_heard = sa->sa_born;
-	timer_init(&sa->sa_timer, on_timer, sa);
-	timer_init(&sa->sa_liveness, on_liveness, sa);
-	waiter_init(&sa->sa_waiter, on_idle, sa);
-	waiter_init(&sa->sa_move, mobike_resolved, sa);
-	window_init(sa);
-	bucket = sa_bucket(core, spi);
-	sa->sa_next = *bucket;
-	*bucket = sa;
+	ike_sa_link(sa);
 	return sa;
 }
 
@@ -256,6 +278,7 @@ static void follow(struct ike_sa *sa, const struct core_path *path,
 		   ip_endpoint_print(&sa->sa_path.cp_remote, old),
 		   ip_endpoint_print(&path->cp_remote, new));
 	sa->sa_path = *path;
+	hitless_touch(sa);
 	/* The kernel's SAs still send to the old place: new ones will not. */
 	for (child = sa->sa_children; child; child = next) {
 		next = child->child_next;
@@ -535,6 +558,22 @@ static void on_idle(void *arg, const struct ipc_reply *reply)
 		ike_sa_check(sa);
 }
 
+void ike_sa_resume(struct ike_sa *sa)
+{
+	struct child *child, *next;
+
+	if (sa->sa_state == IKE_ESTABLISHED && !sa->sa_liveness.timer_is_set)
+		arm_liveness(sa, 0);
+	if (sa->sa_window.win_request.sent_data)
+		timer_set(&sa->sa_core->core_timers, &sa->sa_window.win_timer,
+			  core_now(sa->sa_core));
+	for (child = sa->sa_children; child; child = next) {
+		next = child->child_next;
+		child_resume(child);
+	}
+	ike_sa_next(sa);
+}
+
 void ike_sa_check(struct ike_sa *sa)
 {
 	arm_liveness(sa, 0);
@@ -798,6 +837,8 @@ void ike_sa_inherit(struct ike_sa *sa, struct ike_sa *old)
 	struct child *child;
 
 	ike_sa_log(sa, CORE_INFO, "replaces IKE SA %u", old->sa_number);
+	hitless_touch(sa);
+	hitless_touch(old);
 	for (child = old->sa_children; child; child = child->child_next)
 		child->child_sa = sa;
 	sa->sa_children = old->sa_children;

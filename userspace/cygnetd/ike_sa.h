@@ -45,6 +45,9 @@ struct ike_sa {
 	bool sa_listed;			/* in the connection's list */
 	bool sa_half_open;		/* counted in core_half_open */
 	bool sa_dead;			/* to be freed */
+	/* See hitless.h; record.c says of every field whether a restart keeps it. */
+	bool sa_touched, sa_recorded, sa_held;
+	struct ike_sa *sa_next_touched;
 
 	u8 sa_spi_i[MSG_SPI_LEN], sa_spi_r[MSG_SPI_LEN];
 	struct core_path sa_path;
@@ -94,6 +97,13 @@ struct ike_sa {
 /* NULL without memory or randomness. */
 struct ike_sa *ike_sa_new(struct core *core, struct conn *conn,
 			  const struct core_path *path, bool initiator);
+/* One that is to be filled in, and then found by its SPI. */
+struct ike_sa *ike_sa_blank(struct core *core, struct conn *conn);
+void ike_sa_link(struct ike_sa *sa);
+/* Its messages' counter goes on where no engine before has been. */
+void ike_sa_new_iv(struct ike_sa *sa);
+/* After a restart: asks again, and goes on. */
+void ike_sa_resume(struct ike_sa *sa);
 /* The one place where sa_state changes. */
 void ike_sa_set_state(struct ike_sa *sa, enum ike_state state);
 const char *ike_state_name(enum ike_state state);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "conn.h"
+#include "hitless.h"
 #include "mobike.h"
 #include "natt.h"
 #include "wire.h"
@@ -58,6 +59,7 @@ void mobike_resolved(void *arg, const struct ipc_reply *reply)
 		   ip_addr_print(&reply->ir_local, new),
 		   ip_addr_print(local, old));
 	*local = reply->ir_local;
+	hitless_touch(sa);
 	if (!exchange_pending(sa, EX_MOVE, NULL))
 		exchange_queue_first(sa, EX_MOVE);
 	window_retry(sa);
@@ -187,6 +189,7 @@ static void take_address(struct exchange *ex, const struct message *msg,
 		   ip_endpoint_print(&sa->sa_path.cp_remote, old),
 		   ip_endpoint_print(&ex->ex_path.cp_remote, new));
 	sa->sa_path = ex->ex_path;
+	hitless_touch(sa);
 	natt_detect(sa, msg, &sa->sa_path);
 	emit_natd(ex, em);
 	exchange_queue_first(sa, EX_PROBE);

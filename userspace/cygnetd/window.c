@@ -9,6 +9,7 @@
 #include "conn.h"
 #include "exchange.h"
 #include "fragment.h"
+#include "hitless.h"
 #include "mobike.h"
 #include "wire.h"
 
@@ -62,7 +63,7 @@ static void send_all(struct ike_sa *sa, const struct core_path *path,
 
 	for (at = 0; at < sent->sent_len; at += len) {
 		len = get_be32(sent->sent_data + at + 24);
-		core_send(sa->sa_core, path, sent->sent_data + at, len);
+		hitless_post(sa, path, sent->sent_data + at, len);
 	}
 }
 
@@ -135,6 +136,7 @@ bool window_request(struct ike_sa *sa, struct emit *em)
 
 	if (!keep(sa, &win->win_request, em))
 		return false;
+	hitless_touch(sa);
 	win->win_sends = 0;
 	win->win_deadline = core_now(sa->sa_core) + timeout(sa);
 	send_request(sa);
@@ -198,6 +200,7 @@ bool window_reply(struct ike_sa *sa, const struct core_path *path,
 	if (!keep(sa, &win->win_reply, em))
 		return false;
 	win->win_expected++;
+	hitless_touch(sa);
 	send_all(sa, path, &win->win_reply);
 	return true;
 }
