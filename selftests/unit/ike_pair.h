@@ -66,6 +66,7 @@ struct pair_side {
 	struct vault side_vault;	/* what the core wrote ahead */
 	bool side_unsent;		/* it dies before it can send */
 	bool side_unwritten;		/* … or write */
+	bool side_last;			/* … after one datagram more */
 	u32 side_current;		/* SPI of the last out, while it is there */
 	u32 side_asked[IPC_TYPES];	/* requests, by type */
 	u32 side_fail[IPC_TYPES];	/* errno to answer with */
@@ -209,6 +210,8 @@ static void op_send(void *ctx, const struct core_path *path, const u8 *buf,
 	side->side_pair->pair_sent++;
 	if (side->side_pair->pair_deaf || side->side_unsent)
 		return;
+	side->side_unsent = side->side_last;
+	side->side_unwritten = side->side_last;
 	dg = calloc(1, sizeof(*dg));
 	dg->dg_from = side;
 	if (side->side_pair->pair_watch)
@@ -737,6 +740,7 @@ static void side_crash(struct pair_side *side, const char *text)
 	vault_new_epoch(&side->side_vault);
 	side->side_unsent = false;
 	side->side_unwritten = false;
+	side->side_last = false;
 	side_start(side, text);
 	assert_true(vault_tell(&side->side_vault, tell_record, side));
 	memcpy(sas, side->side_sas, sizeof(sas));

@@ -17,6 +17,7 @@
 /* Where in a step it dies. */
 enum death {
 	DEATH_AFTER,		/* all has been sent */
+	DEATH_SENT,		/* one datagram has, and nothing came after */
 	DEATH_UNSENT,		/* the record was written, no more */
 	DEATH_UNWRITTEN,	/* the keeper had been asked, no more */
 	DEATHS,
@@ -164,7 +165,7 @@ static struct pair *begin(const struct scenario *sc)
 	return pair;
 }
 
-static const char *const deaths[DEATHS] = { "after it", "unsent", "unwritten" };
+static const char *const deaths[DEATHS] = { "after it", "sent", "unsent", "unwritten" };
 static char where[128];
 
 /* Which of all it was, should one have failed. */
@@ -192,6 +193,7 @@ static bool die(const struct scenario *sc, bool of_a, unsigned int when, enum de
 	if (more && (how == DEATH_AFTER || its_turn)) {
 		side->side_unsent = how >= DEATH_UNSENT;
 		side->side_unwritten = how >= DEATH_UNWRITTEN;
+		side->side_last = how == DEATH_SENT;
 		if (how != DEATH_AFTER)
 			step(pair);
 		side_crash(side, of_a ? sc->sc_a : sc->sc_b);
