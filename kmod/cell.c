@@ -434,6 +434,10 @@ static enum cygnet_drop begin(struct cyg_cell *cell, struct inner *in, u32 over)
 		kfree_skb(skb);
 		return CYGNET_DROP_RX_ECN;
 	}
+	if (!cyg_steer_mark(in->sa, skb)) {
+		kfree_skb(skb);
+		return CYGNET_DROP_RX_MEMORY;
+	}
 	if (mergeable)
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
 	m.skb = skb;

@@ -37,12 +37,15 @@
  *                         └► encap.c  cyg_encap_send       UDP header
  *                              └► ipaddr.c  cyg_ipaddr_send    IP header, out
  *
- * AH goes through ah.c in the place of esp.c and crypt.c.
+ * AH goes through ah.c in the place of esp.c and crypt.c. In a namespace with
+ * steer policies, steer.c leads packets to the device that were not routed there,
+ * and drops cleartext that should not be any.
  *
  * In transport mode transport.c keeps the packet's own IP header: split off in
  * cyg_esp_output and put back when sending, and the same when receiving.
  *
- * Control: netlink.c parses and checks, then calls sadb.c, spd.c and encap.c.
+ * Control: netlink.c parses and checks, then calls sadb.c, spd.c and encap.c; of
+ * policies that steer, spd.c tells steer.c.
  *
  * Locks, outermost first: RTNL, cyg_net.lock (everything that netlink changes,
  * in one namespace), cyg_sa.lock (what each packet changes in an SA). Readers
@@ -100,6 +103,13 @@ struct cyg_drops {
  * @reservations: SPIs given out, oldest first
  * @policies: by id
  * @policy_count: how many
+ * @steer: the policies that steer
+ * @steer_count: how many; the hooks exist while there is one
+ * @steer_ports: some of them ask, or asked, for ports
+ * @steer_generation: changes of @steer
+ * @steer_settled: the generation that @steer_work is for
+ * @steer_work: makes routes invalid once more, see steer.c
+ * @token: in the security path of packets that came protected, see steer.c
  * @ports: registered UDP ports, each a value entry
  * @usual_port: one of them, looked at first, or 0
  * @port_count: how many; the hooks exist while there is one
@@ -119,6 +129,13 @@ struct cyg_net {
 	struct list_head reservations;
 	struct xarray policies;
 	u32 policy_count;
+	struct cyg_spd __rcu *steer;
+	u32 steer_count;
+	bool steer_ports;
+	u32 steer_generation;
+	u32 steer_settled;
+	struct rcu_work steer_work;
+	struct xfrm_state *token;
 	struct xarray ports;
 	__be16 usual_port;
 	u32 port_count;
@@ -152,7 +169,7 @@ struct cyg_spd_entry {
 };
 
 /**
- * struct cyg_spd - the outbound policies of a device, first match wins
+ * struct cyg_spd - policies of a device or a namespace, first match wins
  * @rcu: immutable, replaced as a whole
  * @count: of entries
  * @entries: by priority, then most specific first, then id
@@ -161,6 +178,18 @@ struct cyg_spd {
 	struct rcu_head rcu;
 	u32 count;
 	struct cyg_spd_entry entries[];
+};
+
+/**
+ * struct cyg_outer - what outer packets have in common
+ * @fwmark: their mark
+ * @underlay: interface index that they leave by, 0 for any
+ * @tos: their DSCP, 0 for the inner one
+ */
+struct cyg_outer {
+	u32 fwmark;
+	u32 underlay;
+	u8 tos;
 };
 
 /**
@@ -173,6 +202,7 @@ struct cyg_spd {
  * @gro_cells: for receiving one by one
  * @drops: counters
  * @underlay_net: where outer packets are routed
+ * @outer: how
  */
 struct cyg_device {
 	struct net_device *dev;
@@ -183,6 +213,7 @@ struct cyg_device {
 	struct gro_cells gro_cells;
 	struct cyg_drops __percpu *drops;
 	struct net *underlay_net;
+	struct cyg_outer outer;
 };
 
 /**
@@ -190,6 +221,7 @@ struct cyg_device {
  * @rcu: immutable, replaced as a whole
  * @priority: lower is looked at first
  * @action: what to do
+ * @steer: part of the namespace's SPD too
  * @count: of selectors
  * @selectors: in the order given
  */
@@ -197,6 +229,7 @@ struct cyg_rules {
 	struct rcu_head rcu;
 	u32 priority;
 	u8 action;
+	bool steer;
 	u32 count;
 	struct cyg_selector selectors[];
 };
@@ -211,10 +244,12 @@ struct cyg_rules {
  * @name: for people
  * @node: in cyg_device.policies
  * @sas: cyg_sa.policy_node, oldest first
- * @dev: its device, NULL once the policy is deleted
+ * @dev: its device, NULL once that or the policy is deleted
  * @rules: selectors and action
  * @sa: the outbound SA in use
  * @acquired: jiffies of the last acquire event
+ * @lock: protects @routes against being renewed when @dev is gone
+ * @routes: that steered packets get, IPv4 and IPv6, and the ones before
  */
 struct cyg_policy {
 	struct rcu_head rcu;
@@ -229,6 +264,8 @@ struct cyg_policy {
 	struct cyg_rules __rcu *rules;
 	struct cyg_sa __rcu *sa;
 	unsigned long acquired;
+	spinlock_t lock; /* routes */
+	struct dst_entry __rcu *routes[2][2];
 };
 
 /**
@@ -546,6 +583,8 @@ int cyg_device_init(void);
 void cyg_device_uninit(void);
 bool cyg_device_is(const struct net_device *dev);
 struct cyg_device *cyg_device_find(struct cyg_net *cn, u32 ifindex);
+void cyg_device_set_outer(struct cyg_net *cn, struct cyg_device *cyg,
+			  const struct cyg_outer *outer);
 
 /* encap.c */
 int cyg_encap_add_port(struct cyg_net *cn, __be16 port);
@@ -642,13 +681,16 @@ enum cygnet_drop cyg_sadb_commit(struct cyg_sa *sa, u64 sequence, u32 bytes);
 
 /* spd.c */
 struct cyg_policy *cyg_spd_find(struct cyg_net *cn, u32 id);
-struct cyg_policy *cyg_spd_lookup(struct cyg_device *cyg,
+struct cyg_policy *cyg_spd_lookup(const struct cyg_spd *spd,
 				  const struct cyg_flow *flow, u8 *action);
 bool cyg_spd_admits(struct cyg_policy *policy, const struct cyg_flow *flow);
+bool cyg_spd_meet(struct cyg_net *cn, struct cyg_policy *a, struct cyg_policy *b);
 struct cyg_policy *cyg_spd_new(struct cyg_net *cn, u32 id);
 int cyg_spd_set(struct cyg_net *cn, struct cyg_policy *policy,
 		struct cyg_device *cyg, struct cyg_rules *rules);
 void cyg_spd_del(struct cyg_net *cn, struct cyg_policy *policy);
+void cyg_spd_leave(struct cyg_net *cn, struct cyg_policy *policy);
+void cyg_spd_close(struct cyg_net *cn);
 void cyg_spd_put(struct cyg_policy *policy);
 
 /* stats.c */
@@ -663,6 +705,16 @@ void cyg_stats_drops(enum cygnet_drop reason, struct cyg_net *cn,
 		     struct net_device *dev, struct cyg_sa *sa, u32 count);
 void cyg_stats_drop_sa(enum cygnet_drop reason, struct cyg_sa *sa);
 void cyg_stats_free_skb(struct sk_buff *skb, enum cygnet_drop reason);
+
+/* steer.c */
+int cyg_steer_open(struct cyg_net *cn);
+void cyg_steer_close(struct cyg_net *cn);
+void cyg_steer_free(struct cyg_net *cn);
+int cyg_steer_add(struct cyg_net *cn);
+void cyg_steer_del(struct cyg_net *cn);
+void cyg_steer_changed(struct cyg_net *cn, struct cyg_policy *policy, bool moved);
+bool cyg_steer_asks_ports(const struct cyg_rules *rules);
+bool cyg_steer_mark(const struct cyg_sa *sa, struct sk_buff *skb);
 
 /* transport.c */
 enum cygnet_drop cyg_transport_split(const struct cyg_sa *sa, struct sk_buff *skb,

@@ -128,6 +128,27 @@ struct cyg_device *cyg_device_find(struct cyg_net *cn, u32 ifindex)
 	return NULL;
 }
 
+/**
+ * cyg_device_set_outer - change how outer packets go
+ * @cn: namespace, locked
+ * @cyg: device
+ * @outer: from now on
+ */
+void cyg_device_set_outer(struct cyg_net *cn, struct cyg_device *cyg,
+			  const struct cyg_outer *outer)
+{
+	struct cyg_policy *policy;
+	struct cyg_sa *sa;
+
+	lockdep_assert_held(&cn->lock);
+	WRITE_ONCE(cyg->outer.fwmark, outer->fwmark);
+	WRITE_ONCE(cyg->outer.underlay, outer->underlay);
+	WRITE_ONCE(cyg->outer.tos, outer->tos);
+	list_for_each_entry(policy, &cyg->policies, node)
+		list_for_each_entry(sa, &policy->sas, policy_node)
+			dst_cache_reset(&sa->dst_cache);
+}
+
 /*
  * The default MTU fits into Ethernet's 1500 bytes whatever the outside looks
  * like: IPv6, UDP, ESP with its IV, trailer and ICV; the sum is such that no
@@ -190,7 +211,7 @@ static void delete_device(struct net_device *dev, struct list_head *head)
 
 	mutex_lock(&cn->lock);
 	list_for_each_entry_safe(policy, next, &cyg->policies, node)
-		cyg_spd_del(cn, policy);
+		cyg_spd_leave(cn, policy);
 	list_del(&cyg->node);
 	mutex_unlock(&cn->lock);
 	unregister_netdevice_queue(dev, head);

@@ -23,9 +23,14 @@
 	{ CYGNET_DROP_RX_QUEUE, "rx-queue" }, \
 	{ CYGNET_DROP_RX_AH, "rx-ah" }, \
 	{ CYGNET_DROP_RX_ROUTING_HEADER, "rx-routing-header" }, \
+	{ CYGNET_DROP_RX_CLEARTEXT, "rx-cleartext" }, \
+	{ CYGNET_DROP_RX_DISCARD, "rx-discard" }, \
 	{ CYGNET_DROP_TX_MALFORMED, "tx-malformed" }, \
 	{ CYGNET_DROP_TX_NO_POLICY, "tx-no-policy" }, \
 	{ CYGNET_DROP_TX_DISCARD, "tx-discard" }, \
+	{ CYGNET_DROP_TX_BYPASS, "tx-bypass" }, \
+	{ CYGNET_DROP_TX_DEVICE, "tx-device" }, \
+	{ CYGNET_DROP_TX_WOULD_LEAK, "tx-would-leak" }, \
 	{ CYGNET_DROP_TX_NO_SA, "tx-no-sa" }, \
 	{ CYGNET_DROP_TX_SA_DEAD, "tx-sa-dead" }, \
 	{ CYGNET_DROP_TX_SEQUENCE, "tx-sequence" }, \

@@ -357,6 +357,8 @@ enum cygnet_drop cyg_input_deliver(struct cyg_sa *sa, struct sk_buff *skb,
 	skb->protocol = flow.family == 4 ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
 	if (INET_ECN_decapsulate(skb, dsfield, flow.dsfield) > 1)
 		return CYGNET_DROP_RX_ECN;
+	if (!cyg_steer_mark(sa, skb))
+		return CYGNET_DROP_RX_MEMORY;
 	hand_over(dev, skb, flow.family);
 	return 0;
 }
@@ -386,6 +388,8 @@ enum cygnet_drop cyg_input_deliver_own(struct cyg_sa *sa, struct sk_buff *skb,
 		return CYGNET_DROP_RX_INNER;
 	if (!cyg_spd_admits(sa->policy, &flow))
 		return CYGNET_DROP_RX_SELECTOR;
+	if (!cyg_steer_mark(sa, skb))
+		return CYGNET_DROP_RX_MEMORY;
 	hand_over(dev, skb, sa->family);
 	return 0;
 }

@@ -136,10 +136,33 @@ bool cyg_ipaddr_xfrm_holds(struct net *net, u32 mark, const struct cyg_addr *dst
 	return true;
 }
 
+/* None of it once the device is gone. */
+static struct cyg_outer outer_of(const struct cyg_sa *sa)
+{
+	struct cyg_outer outer = {};
+	struct net_device *dev;
+
+	rcu_read_lock();
+	dev = rcu_dereference(sa->policy->dev);
+	if (dev) {
+		const struct cyg_device *cyg = netdev_priv(dev);
+
+		outer.fwmark = READ_ONCE(cyg->outer.fwmark);
+		outer.underlay = READ_ONCE(cyg->outer.underlay);
+		outer.tos = READ_ONCE(cyg->outer.tos);
+	}
+	rcu_read_unlock();
+	return outer;
+}
+
 /* The plain lookups: those with a flow would ask xfrm's policies as well. */
-static struct dst_entry *route4(struct cyg_sa *sa, struct net *net)
+static struct dst_entry *route4(struct cyg_sa *sa, struct net *net,
+				const struct cyg_outer *outer)
 {
 	struct flowi4 fl4 = {
+		.flowi4_oif = outer->underlay,
+		.flowi4_mark = outer->fwmark,
+		.flowi4_dscp = inet_dsfield_to_dscp(outer->tos),
 		.saddr = sa->src.w[0],
 		.daddr = sa->dst.w[0],
 		.flowi4_proto = cyg_sa_encapsulated(sa) ? IPPROTO_UDP :
@@ -153,9 +176,13 @@ static struct dst_entry *route4(struct cyg_sa *sa, struct net *net)
 	return IS_ERR(rt) ? ERR_CAST(rt) : &rt->dst;
 }
 
-static struct dst_entry *route6(struct cyg_sa *sa, struct net *net)
+static struct dst_entry *route6(struct cyg_sa *sa, struct net *net,
+				const struct cyg_outer *outer)
 {
 	struct flowi6 fl6 = {
+		.flowi6_oif = outer->underlay,
+		.flowi6_mark = outer->fwmark,
+		.flowlabel = ip6_make_flowinfo(outer->tos, 0),
 		.flowi6_proto = cyg_sa_encapsulated(sa) ? IPPROTO_UDP :
 							  sa->key.protocol,
 		.fl6_sport = sa->sport,
@@ -186,6 +213,7 @@ static struct dst_entry *route6(struct cyg_sa *sa, struct net *net)
 struct dst_entry *cyg_ipaddr_route(struct cyg_sa *sa)
 {
 	struct net *net = sa->cn->net;
+	struct cyg_outer outer;
 	struct dst_entry *dst;
 
 	dst = dst_cache_get(&sa->dst_cache);
@@ -193,7 +221,8 @@ struct dst_entry *cyg_ipaddr_route(struct cyg_sa *sa)
 		return dst;
 	if (!*control(sa->cn, sa->family))
 		return ERR_PTR(-EAFNOSUPPORT);
-	dst = sa->family == 4 ? route4(sa, net) : route6(sa, net);
+	outer = outer_of(sa);
+	dst = sa->family == 4 ? route4(sa, net, &outer) : route6(sa, net, &outer);
 	if (IS_ERR(dst))
 		return dst;
 	if (cyg_device_is(dst->dev)) {
@@ -243,13 +272,17 @@ static void push6(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol, u8 dsfiel
  * @sa: outbound
  * @skb: from its transport header, with a dst
  * @protocol: of the transport header
- * @dsfield: DSCP and ECN of the outer header
+ * @dsfield: DSCP and ECN of the outer header, unless the device has a DSCP
  *
  * RFC 6040 normal mode: the ECN field is copied as it is.
  */
 void cyg_ipaddr_push(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,
 		     u8 dsfield)
 {
+	u8 tos = outer_of(sa).tos;
+
+	if (tos)
+		dsfield = tos | (dsfield & INET_ECN_MASK);
 	if (sa->family == 4)
 		push4(sa, skb, protocol, dsfield);
 	else
@@ -271,6 +304,7 @@ int cyg_ipaddr_send_own(struct cyg_sa *sa, struct sk_buff *skb)
 
 	skb_reset_network_header(skb);
 	skb->ignore_df = 1;
+	skb->mark = outer_of(sa).fwmark;
 	if (sa->family == 4) {
 		memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
 		err = ip_local_out(net, sk, skb);

@@ -25,9 +25,14 @@ static int __net_init net_init(struct net *net)
 	xa_init_flags(&cn->policies, XA_FLAGS_ALLOC1);
 	xa_init(&cn->ports);
 	INIT_LIST_HEAD(&cn->devices);
+	err = cyg_steer_open(cn);
+	if (err)
+		return err;
 	cn->drops = alloc_percpu(struct cyg_drops);
-	if (!cn->drops)
-		return -ENOMEM;
+	if (!cn->drops) {
+		err = -ENOMEM;
+		goto free_steer;
+	}
 	err = cyg_sadb_open(cn);
 	if (err)
 		goto free_drops;
@@ -41,25 +46,30 @@ close_sadb:
 	cyg_sadb_close(cn);
 free_drops:
 	free_percpu(cn->drops);
+free_steer:
+	cyg_steer_free(cn);
 	return err;
 }
 
 static void __net_exit net_pre_exit(struct net *net)
 {
 	cyg_encap_close(cyg_net(net));
+	cyg_steer_close(cyg_net(net));
 }
 
 /*
  * All devices are gone (they are deleted before any subsystem's exit), with
- * them policies and SAs. What may still run are packets inside crypto.
+ * them SAs and most policies. What may still run are packets inside crypto.
  */
 static void __net_exit net_exit(struct net *net)
 {
 	struct cyg_net *cn = cyg_net(net);
 
+	cyg_spd_close(cn);
 	cyg_sadb_close(cn);
 	cyg_ipaddr_close(cn);
 	cyg_demux_close(cn);
+	cyg_steer_free(cn);
 	xa_destroy(&cn->policies);
 	xa_destroy(&cn->ports);
 	free_percpu(cn->drops);

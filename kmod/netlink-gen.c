@@ -78,7 +78,7 @@ const struct nla_policy cygnet_sa_alloc_spi_nl_policy[CYGNET_A_SA_SPI_MAX + 1] =
 };
 
 /* CYGNET_CMD_POLICY_SET - do */
-const struct nla_policy cygnet_policy_set_nl_policy[CYGNET_A_POLICY_SELECTOR + 1] = {
+const struct nla_policy cygnet_policy_set_nl_policy[CYGNET_A_POLICY_STEER + 1] = {
 	[CYGNET_A_POLICY_ID] = NLA_POLICY_MIN(NLA_U32, 1),
 	[CYGNET_A_POLICY_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
 	[CYGNET_A_POLICY_NAME] = { .type = NLA_NUL_STRING, .len = 63, },
@@ -87,6 +87,7 @@ const struct nla_policy cygnet_policy_set_nl_policy[CYGNET_A_POLICY_SELECTOR + 1
 	[CYGNET_A_POLICY_PROTOCOL] = { .type = NLA_U8, },
 	[CYGNET_A_POLICY_MODE] = NLA_POLICY_MAX(NLA_U32, 1),
 	[CYGNET_A_POLICY_SELECTOR] = NLA_POLICY_NESTED(cygnet_selector_nl_policy),
+	[CYGNET_A_POLICY_STEER] = { .type = NLA_FLAG, },
 };
 
 /* CYGNET_CMD_POLICY_DEL - do */
@@ -119,8 +120,21 @@ const struct nla_policy cygnet_stats_get_nl_policy[CYGNET_A_STATS_IFINDEX + 1] =
 	[CYGNET_A_STATS_IFINDEX] = { .type = NLA_U32, },
 };
 
+/* CYGNET_CMD_DEVICE_SET - do */
+const struct nla_policy cygnet_device_set_nl_policy[CYGNET_A_DEVICE_TOS + 1] = {
+	[CYGNET_A_DEVICE_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
+	[CYGNET_A_DEVICE_FWMARK] = { .type = NLA_U32, },
+	[CYGNET_A_DEVICE_UNDERLAY] = { .type = NLA_U32, },
+	[CYGNET_A_DEVICE_TOS] = { .type = NLA_U8, },
+};
+
+/* CYGNET_CMD_DEVICE_GET - do */
+const struct nla_policy cygnet_device_get_nl_policy[CYGNET_A_DEVICE_IFINDEX + 1] = {
+	[CYGNET_A_DEVICE_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
+};
+
 /* Ops table for cygnet */
-const struct genl_ops cygnet_nl_ops[11] = {
+const struct genl_ops cygnet_nl_ops[13] = {
 	{
 		.cmd		= CYGNET_CMD_SA_NEW,
 		.doit		= cygnet_nl_sa_new_doit,
@@ -154,7 +168,7 @@ const struct genl_ops cygnet_nl_ops[11] = {
 		.cmd		= CYGNET_CMD_POLICY_SET,
 		.doit		= cygnet_nl_policy_set_doit,
 		.policy		= cygnet_policy_set_nl_policy,
-		.maxattr	= CYGNET_A_POLICY_SELECTOR,
+		.maxattr	= CYGNET_A_POLICY_STEER,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
@@ -199,6 +213,21 @@ const struct genl_ops cygnet_nl_ops[11] = {
 		.doit		= cygnet_nl_stats_get_doit,
 		.policy		= cygnet_stats_get_nl_policy,
 		.maxattr	= CYGNET_A_STATS_IFINDEX,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= CYGNET_CMD_DEVICE_SET,
+		.doit		= cygnet_nl_device_set_doit,
+		.policy		= cygnet_device_set_nl_policy,
+		.maxattr	= CYGNET_A_DEVICE_TOS,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= CYGNET_CMD_DEVICE_GET,
+		.doit		= cygnet_nl_device_get_doit,
+		.dumpit		= cygnet_nl_device_get_dumpit,
+		.policy		= cygnet_device_get_nl_policy,
+		.maxattr	= CYGNET_A_DEVICE_IFINDEX,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 };

@@ -5,6 +5,7 @@
  */
 #include <linux/module.h>
 #include <net/genetlink.h>
+#include <net/inet_ecn.h>
 
 #include "cygnet.h"
 #include "netlink-gen.h"
@@ -468,7 +469,8 @@ static int put_rules(struct sk_buff *msg, const struct cyg_rules *rules)
 	u32 i;
 
 	if (nla_put_u32(msg, CYGNET_A_POLICY_PRIORITY, rules->priority) ||
-	    nla_put_u32(msg, CYGNET_A_POLICY_ACTION, rules->action))
+	    nla_put_u32(msg, CYGNET_A_POLICY_ACTION, rules->action) ||
+	    (rules->steer && nla_put_flag(msg, CYGNET_A_POLICY_STEER)))
 		return -EMSGSIZE;
 	for (i = 0; i < rules->count; i++)
 		if (put_selector(msg, CYGNET_A_POLICY_SELECTOR, &rules->selectors[i]))
@@ -485,7 +487,7 @@ static int put_policy_body(struct sk_buff *msg, struct cyg_net *cn,
 	dev = rcu_dereference_protected(policy->dev, lockdep_is_held(&cn->lock));
 	sa = rcu_dereference_protected(policy->sa, lockdep_is_held(&cn->lock));
 	if (nla_put_u32(msg, CYGNET_A_POLICY_ID, policy->id) ||
-	    nla_put_u32(msg, CYGNET_A_POLICY_IFINDEX, dev->ifindex) ||
+	    (dev && nla_put_u32(msg, CYGNET_A_POLICY_IFINDEX, dev->ifindex)) ||
 	    (policy->name[0] &&
 	     nla_put_string(msg, CYGNET_A_POLICY_NAME, policy->name)) ||
 	    nla_put_u8(msg, CYGNET_A_POLICY_PROTOCOL, policy->protocol) ||
@@ -642,6 +644,29 @@ void cyg_netlink_policy(struct cyg_net *cn, struct cyg_policy *policy, u8 cmd)
 
 /* Operations on SAs. */
 
+/*
+ * Is it to another host at the same address, behind one NAT, for packets that
+ * nothing tells apart (RFC 3948 section 5.2)? They would go to the wrong one.
+ */
+static bool is_taken_behind_nat(struct cyg_net *cn, const struct cyg_sa_config *config,
+				struct cyg_policy *policy)
+{
+	const struct cyg_sa *sa;
+
+	if (config->mode != CYGNET_MODE_TRANSPORT || !config->dport ||
+	    config->key.direction != CYGNET_DIRECTION_OUT)
+		return false;
+	list_for_each_entry(sa, &cn->sa_list, node)
+		if (sa->mode == CYGNET_MODE_TRANSPORT &&
+		    sa->key.direction == CYGNET_DIRECTION_OUT &&
+		    cyg_sa_encapsulated(sa) && sa->dport != config->dport &&
+		    sa->family == config->family && sa->policy != policy &&
+		    cyg_addr_equal(&sa->dst, &config->dst) &&
+		    cyg_spd_meet(cn, sa->policy, policy))
+			return true;
+	return false;
+}
+
 /* All that can be wrong with an SA beside what exists; the rest cannot fail. */
 static int check_place(struct genl_info *info, struct cyg_net *cn,
 		       const struct cyg_sa_config *config,
@@ -658,6 +683,9 @@ static int check_place(struct genl_info *info, struct cyg_net *cn,
 	if (rules->action != CYGNET_ACTION_PROTECT)
 		return refuse(info, CYGNET_A_SA_POLICY, -EINVAL,
 			      "the policy does not protect");
+	if (!rcu_access_pointer((*policy)->dev))
+		return refuse(info, CYGNET_A_SA_POLICY, -ENODEV,
+			      "the policy's device is gone: give it another");
 	if ((*policy)->mode != config->mode)
 		return refuse(info, CYGNET_A_SA_MODE, -EINVAL,
 			      "the policy is of the other mode");
@@ -672,6 +700,9 @@ static int check_place(struct genl_info *info, struct cyg_net *cn,
 				  config->key.protocol, config->family))
 		return refuse(info, CYGNET_A_SA_SPI, -EEXIST,
 			      "kernel xfrm has an SA of that protocol, SPI and destination");
+	if (is_taken_behind_nat(cn, config, *policy))
+		return refuse(info, CYGNET_A_SA_DST, -EEXIST,
+			      "another host behind the same NAT has an SA for these selectors (RFC 3948 section 5.2): narrow them, or take tunnel mode");
 	return 0;
 }
 
@@ -958,6 +989,7 @@ static int get_rules(struct genl_info *info, struct cyg_rules **rules)
 	if (attrs[CYGNET_A_POLICY_PRIORITY])
 		(*rules)->priority = nla_get_u32(attrs[CYGNET_A_POLICY_PRIORITY]);
 	(*rules)->action = nla_get_u32(attrs[CYGNET_A_POLICY_ACTION]);
+	(*rules)->steer = nla_get_flag(attrs[CYGNET_A_POLICY_STEER]);
 	err = get_selectors(info, *rules);
 	if (err)
 		kvfree(*rules);
@@ -979,9 +1011,10 @@ static int check_policy(struct genl_info *info, u8 *protocol)
 	}
 	if (err)
 		return err;
-	if (nla_get_u32(attrs[CYGNET_A_POLICY_ACTION]) == CYGNET_ACTION_BYPASS)
+	if (nla_get_u32(attrs[CYGNET_A_POLICY_ACTION]) == CYGNET_ACTION_BYPASS &&
+	    !nla_get_flag(attrs[CYGNET_A_POLICY_STEER]))
 		return refuse(info, CYGNET_A_POLICY_ACTION, -EOPNOTSUPP,
-			      "what a cygnet device sends is always protected: to bypass, route around it");
+			      "what a cygnet device sends is always protected: only a policy that steers can bypass, or a route around the device");
 	return 0;
 }
 
@@ -1305,12 +1338,149 @@ int cygnet_nl_stats_get_doit(struct sk_buff *skb, struct genl_info *info)
 	return genlmsg_reply(msg, info);
 }
 
+/* Devices. */
+
+static int get_underlay(struct genl_info *info, struct net *net, u32 *underlay)
+{
+	struct net_device *dev;
+	int err = 0;
+
+	*underlay = nla_get_u32(info->attrs[CYGNET_A_DEVICE_UNDERLAY]);
+	if (!*underlay)
+		return 0;
+	rcu_read_lock();
+	dev = dev_get_by_index_rcu(net, *underlay);
+	if (!dev)
+		err = refuse(info, CYGNET_A_DEVICE_UNDERLAY, -ENODEV,
+			     "no interface of that index in this namespace");
+	else if (cyg_device_is(dev))
+		err = refuse(info, CYGNET_A_DEVICE_UNDERLAY, -ELOOP,
+			     "what is protected does not go into a cygnet device again");
+	rcu_read_unlock();
+	return err;
+}
+
+static int get_outer_changes(struct genl_info *info, struct net *net,
+			     struct cyg_outer *outer)
+{
+	struct nlattr **attrs = info->attrs;
+
+	if (attrs[CYGNET_A_DEVICE_FWMARK])
+		outer->fwmark = nla_get_u32(attrs[CYGNET_A_DEVICE_FWMARK]);
+	if (attrs[CYGNET_A_DEVICE_TOS])
+		outer->tos = nla_get_u8(attrs[CYGNET_A_DEVICE_TOS]);
+	if (outer->tos & INET_ECN_MASK)
+		return refuse(info, CYGNET_A_DEVICE_TOS, -EINVAL,
+			      "the two lowest bits are ECN's, which is copied from inside (RFC 6040)");
+	if (attrs[CYGNET_A_DEVICE_UNDERLAY])
+		return get_underlay(info, net, &outer->underlay);
+	return 0;
+}
+
+/* The device that a request names. */
+static struct cyg_device *named_device(struct genl_info *info, struct cyg_net *cn)
+{
+	struct cyg_device *cyg;
+	int err;
+
+	err = need(info, CYGNET_A_DEVICE_IFINDEX, "device is missing");
+	if (err)
+		return ERR_PTR(err);
+	cyg = cyg_device_find(cn, nla_get_u32(info->attrs[CYGNET_A_DEVICE_IFINDEX]));
+	if (!cyg)
+		return ERR_PTR(refuse(info, CYGNET_A_DEVICE_IFINDEX, -ENODEV,
+				      "no cygnet device of that index in this namespace"));
+	return cyg;
+}
+
+int cygnet_nl_device_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cyg_net *cn = cyg_net(genl_info_net(info));
+	struct cyg_outer outer;
+	struct cyg_device *cyg;
+	int err;
+
+	mutex_lock(&cn->lock);
+	cyg = named_device(info, cn);
+	err = PTR_ERR_OR_ZERO(cyg);
+	if (!err) {
+		outer = cyg->outer;
+		err = get_outer_changes(info, cn->net, &outer);
+	}
+	if (!err)
+		cyg_device_set_outer(cn, cyg, &outer);
+	mutex_unlock(&cn->lock);
+	return err;
+}
+
+static int put_outer(struct sk_buff *msg, const struct cyg_device *cyg, u32 portid,
+		     u32 seq, int flags)
+{
+	void *header = genlmsg_put(msg, portid, seq, &family, flags,
+				   CYGNET_CMD_DEVICE_GET);
+
+	if (!header)
+		return -EMSGSIZE;
+	if (nla_put_u32(msg, CYGNET_A_DEVICE_IFINDEX, cyg->dev->ifindex) ||
+	    nla_put_u32(msg, CYGNET_A_DEVICE_FWMARK, cyg->outer.fwmark) ||
+	    nla_put_u32(msg, CYGNET_A_DEVICE_UNDERLAY, cyg->outer.underlay) ||
+	    nla_put_u8(msg, CYGNET_A_DEVICE_TOS, cyg->outer.tos)) {
+		genlmsg_cancel(msg, header);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(msg, header);
+	return 0;
+}
+
+int cygnet_nl_device_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cyg_net *cn = cyg_net(genl_info_net(info));
+	struct cyg_device *cyg;
+	struct sk_buff *msg;
+	int err;
+
+	msg = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	if (!msg)
+		return -ENOMEM;
+	mutex_lock(&cn->lock);
+	cyg = named_device(info, cn);
+	err = PTR_ERR_OR_ZERO(cyg);
+	if (!err)
+		err = put_outer(msg, cyg, info->snd_portid, info->snd_seq, 0);
+	mutex_unlock(&cn->lock);
+	if (!err)
+		return genlmsg_reply(msg, info);
+	nlmsg_free(msg);
+	return err;
+}
+
+/* Resumes behind as many as fitted. */
+int cygnet_nl_device_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct cyg_net *cn = cyg_net(sock_net(skb->sk));
+	unsigned long *done = (unsigned long *)cb->ctx, at = 0;
+	struct cyg_device *cyg;
+
+	mutex_lock(&cn->lock);
+	list_for_each_entry(cyg, &cn->devices, node) {
+		if (at++ < *done)
+			continue;
+		if (put_outer(skb, cyg, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+			      NLM_F_MULTI))
+			break;
+		*done = at;
+	}
+	mutex_unlock(&cn->lock);
+	return skb->len;
+}
+
 /* The family. */
 
 static bool only_reads(u8 cmd)
 {
 	return cmd == CYGNET_CMD_SA_GET || cmd == CYGNET_CMD_POLICY_GET ||
-	       cmd == CYGNET_CMD_PORT_GET || cmd == CYGNET_CMD_STATS_GET;
+	       cmd == CYGNET_CMD_PORT_GET || cmd == CYGNET_CMD_STATS_GET ||
+	       cmd == CYGNET_CMD_DEVICE_GET;
 }
 
 /*

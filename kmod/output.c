@@ -90,6 +90,14 @@ static enum cygnet_drop protect(struct cyg_policy *policy, struct sk_buff *skb,
 	return reason;
 }
 
+static enum cygnet_drop policy_refuses(const struct cyg_policy *policy, u8 action)
+{
+	if (!policy)
+		return CYGNET_DROP_TX_NO_POLICY;
+	return action == CYGNET_ACTION_BYPASS ? CYGNET_DROP_TX_BYPASS :
+						CYGNET_DROP_TX_DISCARD;
+}
+
 static enum cygnet_drop transmit(struct cyg_device *cyg, struct sk_buff *skb,
 				 struct cyg_sa **used, bool *pieces)
 {
@@ -100,10 +108,10 @@ static enum cygnet_drop transmit(struct cyg_device *cyg, struct sk_buff *skb,
 
 	if (!parse(skb, &flow))
 		return CYGNET_DROP_TX_MALFORMED;
-	policy = cyg_spd_lookup(cyg, &flow, &action);
+	policy = cyg_spd_lookup(rcu_dereference(cyg->spd), &flow, &action);
 	if (!policy || action != CYGNET_ACTION_PROTECT) {
 		cyg_ipaddr_prohibited(skb, &flow);
-		return policy ? CYGNET_DROP_TX_DISCARD : CYGNET_DROP_TX_NO_POLICY;
+		return policy_refuses(policy, action);
 	}
 	if (!fits(skb, &flow, dev->mtu)) {
 		cyg_ipaddr_too_big(skb, &flow, dev->mtu);

@@ -198,6 +198,20 @@ class TestSa:
         assert words in cli.call(line, USAGE)
 
 
+class TestDevice:
+    """cygnet device."""
+
+    def test_set_and_show(self, cli, net):
+        cli.call("device set cyg0 fwmark 0x10 underlay eth0 tos 0xb8")
+        shown, = cli.json("device show")["devices"]
+        assert shown == {"device": "cyg0", "fwmark": 16, "underlay": "eth0", "tos": 184}
+        assert "0x10" in cli.call("device show") and "0xb8" in cli.call("device show")
+        cli.call("device set cyg0 fwmark 0 underlay any tos inherit")
+        assert cli.call("device show").split()[-4:] == ["cyg0", "none", "any", "inherit"]
+        assert "fwmark, underlay or tos" in cli.call("device set cyg0", USAGE)
+        assert "ECN" in cli.call("device set cyg0 tos 1", REFUSED)
+
+
 class TestPolicy:
     """cygnet policy."""
 
@@ -222,6 +236,23 @@ class TestPolicy:
              "remote-port": "443", "protocol": 6}]
         rows = cli.call("policy show").splitlines()
         assert any("10.1.0.1-10.1.0.9 tcp 1024-65535 <-> 10.4.0.1 tcp 443" in row for row in rows)
+
+    def test_steer(self, cli, net):
+        """The namespace's own policies, and what is left of one without device."""
+        line = "policy set id 5 dev cyg0 action bypass%s local 10.1.0.0/24 remote 10.3.0.0/16"
+        assert "steers" in cli.call(line % "", REFUSED)
+        cli.call(line % " steer")
+        assert net.nl.do("policy-get", id=5)["steer"]
+        shown, = cli.json("policy show 5")["policies"]
+        assert shown["steer"] is True and shown["action"] == "bypass"
+        assert "bypass, steer" in cli.call("policy show 5")
+        net.gw.ip("link add cyg9 type cygnet")
+        cli.call("policy set id 6 dev cyg9 action protect steer local 10.1.0.0/24 remote ::/0",
+                 REFUSED)
+        cli.call("policy set id 6 dev cyg9 action protect steer local ::/0 remote ::/0")
+        net.gw.ip("link del cyg9")
+        shown, = cli.json("policy show 6")["policies"]
+        assert (shown["device"], shown["ifindex"]) == ("none", 0)
 
     def test_replace(self, cli, net):
         cli.call("policy set id 1 dev cyg0 action discard local ::/0 remote ::/0")

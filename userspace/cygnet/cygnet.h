@@ -2,7 +2,7 @@
 /*
  * The command line. main.c is a table of verbs, each in a file of its own:
  *
- *	sa.c  policy.c  port.c  monitor.c	the kernel's objects
+ *	sa.c  policy.c  port.c  outer.c  monitor.c	the kernel's objects
  *	show.c  drops.c				the whole picture
  *	conn.c  config.c			connections and configuration
  *	args.c  print.c  members.c		words in, tables and JSON out
@@ -45,6 +45,7 @@ struct verb {
 
 int run_sa(struct args *args);
 int run_policy(struct args *args);
+int run_device(struct args *args);
 int run_port(struct args *args);
 int run_monitor(struct args *args);
 int run_show(struct args *args);

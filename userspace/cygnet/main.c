@@ -23,6 +23,8 @@ static const struct verb verbs[] = {
 	{ "monitor", run_monitor, "monitor", "follow the kernel's events" },
 	{ "sa", run_sa, "sa add|delete|show ...", "security associations" },
 	{ "policy", run_policy, "policy set|delete|show ...", "policies" },
+	{ "device", run_device, "device set|show ...",
+	  "how the outer packets of devices go" },
 	{ "port", run_port, "port add|delete|show ...",
 	  "UDP ports for encapsulated ESP" },
 	{ "help", run_help, "help", "this list" },

@@ -126,6 +126,7 @@ json_t *policy_json(const struct kernel_policy *policy)
 	set_text(object, "action", kernel_action_name(policy->kpol_action));
 	set_number(object, "protocol", policy->kpol_protocol);
 	set_text(object, "mode", kernel_mode_name(policy->kpol_mode));
+	json_object_set_new(object, "steer", json_boolean(policy->kpol_steer));
 	for (i = 0; i < policy->kpol_npairs; i++)
 		json_array_append_new(pairs, pair_json(&policy->kpol_pairs[i]));
 	json_object_set_new(object, "selectors", pairs);

@@ -125,7 +125,9 @@ static int set_policy(struct args *args)
 
 	while ((word = next_word(args))) {
 		action |= !strcmp(word, "action");
-		if (!parse_pair_word(&policy, args, word))
+		if (!strcmp(word, "steer"))
+			policy.kpol_steer = true;
+		else if (!parse_pair_word(&policy, args, word))
 			parse_option(&policy, args, word);
 	}
 	check_complete(&policy, action);
@@ -196,7 +198,8 @@ static void print_policy(struct table *table,
 	table_cell(table, "%u", policy->kpol_id);
 	table_cell(table, "%s", device_name(policy->kpol_ifindex, dev));
 	table_cell(table, "%u", policy->kpol_priority);
-	table_cell(table, "%s", kernel_action_name(policy->kpol_action));
+	table_cell(table, "%s%s", kernel_action_name(policy->kpol_action),
+		   policy->kpol_steer ? ", steer" : "");
 	table_cell(table, "%s", safe_text(policy->kpol_name, name));
 	if (policy->kpol_action != CYGNET_ACTION_PROTECT)
 		table_cell(table, "-");
@@ -266,7 +269,7 @@ static int show_policies(struct args *args)
 
 static const struct verb verbs[] = {
 	{ "set", set_policy,
-	  "set dev DEVICE [id ID] [name NAME] [priority N] action protect|bypass|discard [mode tunnel] local NETWORK remote NETWORK [proto PROTOCOL] [local-port PORTS] [remote-port PORTS] [local ... remote ...]",
+	  "set dev DEVICE [id ID] [name NAME] [priority N] action protect|bypass|discard [steer] [protocol esp|ah] [mode tunnel|transport] local NETWORK remote NETWORK [proto PROTOCOL] [local-port PORTS] [remote-port PORTS] [local ... remote ...]",
 	  NULL },
 	{ "delete", delete_policy, "delete ID", NULL },
 	{ "show", show_policies, "show [ID]", NULL },

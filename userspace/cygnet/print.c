@@ -197,7 +197,9 @@ const char *device_name(u32 ifindex, char buf[24])
 {
 	char name[IF_NAMESIZE];
 
-	if (if_indextoname(ifindex, name))
+	if (!ifindex)
+		snprintf(buf, 24, "none");
+	else if (if_indextoname(ifindex, name))
 		snprintf(buf, 24, "%s", name);
 	else
 		snprintf(buf, 24, "%u", ifindex);

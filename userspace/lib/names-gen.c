@@ -92,6 +92,14 @@ const struct drop_words drop_words[KERNEL_DROPS] = {
 		"rx-routing-header",
 		"A routing header in front of AH of which it cannot be said how it looked when it was sent (RFC 4302 3.3.3.1.2)",
 	},
+	[CYGNET_DROP_RX_CLEARTEXT] = {
+		"rx-cleartext",
+		"In clear, and a steer policy wants it protected (RFC 4301 5.2)",
+	},
+	[CYGNET_DROP_RX_DISCARD] = {
+		"rx-discard",
+		"In clear, and a steer policy discards it",
+	},
 	[CYGNET_DROP_TX_MALFORMED] = {
 		"tx-malformed",
 		"Not an IP packet, or one whose headers do not add up",
@@ -103,6 +111,18 @@ const struct drop_words drop_words[KERNEL_DROPS] = {
 	[CYGNET_DROP_TX_DISCARD] = {
 		"tx-discard",
 		"A discard policy matches",
+	},
+	[CYGNET_DROP_TX_BYPASS] = {
+		"tx-bypass",
+		"A steer policy leaves it in clear, but it was routed into the device, which sends nothing in clear",
+	},
+	[CYGNET_DROP_TX_DEVICE] = {
+		"tx-device",
+		"The device of the steer policy is gone",
+	},
+	[CYGNET_DROP_TX_WOULD_LEAK] = {
+		"tx-would-leak",
+		"About to leave in clear, and a steer policy matches that did not match before source NAT",
 	},
 	[CYGNET_DROP_TX_NO_SA] = {
 		"tx-no-sa",
@@ -134,7 +154,7 @@ const struct drop_words drop_words[KERNEL_DROPS] = {
 	},
 	[CYGNET_DROP_TX_FRAGMENT] = {
 		"tx-fragment",
-		"Transport mode is for whole packets (RFC 4303 3.3.4, RFC 4302 3.3.4)",
+		"Transport mode is for whole packets (RFC 4303 3.3.4, RFC 4302 3.3.4), and so are steer policies that ask for ports (RFC 4301 7)",
 	},
 	[CYGNET_DROP_TX_ROUTING_HEADER] = {
 		"tx-routing-header",
@@ -272,6 +292,7 @@ static const char *const policy_attrs[] = {
 	[CYGNET_A_POLICY_SELECTOR] = "selector",
 	[CYGNET_A_POLICY_SPI] = "spi",
 	[CYGNET_A_POLICY_PACKET] = "packet",
+	[CYGNET_A_POLICY_STEER] = "steer",
 };
 
 static const struct attr_names *const
@@ -310,6 +331,17 @@ static const struct attr_names stats_names = {
 	stats_attrs, ARRAY_SIZE(stats_attrs), stats_nested
 };
 
+static const char *const device_attrs[] = {
+	[CYGNET_A_DEVICE_IFINDEX] = "ifindex",
+	[CYGNET_A_DEVICE_FWMARK] = "fwmark",
+	[CYGNET_A_DEVICE_UNDERLAY] = "underlay",
+	[CYGNET_A_DEVICE_TOS] = "tos",
+};
+
+static const struct attr_names device_names = {
+	device_attrs, ARRAY_SIZE(device_attrs), NULL
+};
+
 const struct attr_names *const
 command_names[CYGNET_CMD_MAX + 1] = {
 	[CYGNET_CMD_SA_NEW] = &sa_names,
@@ -323,4 +355,6 @@ command_names[CYGNET_CMD_MAX + 1] = {
 	[CYGNET_CMD_PORT_DEL] = &port_names,
 	[CYGNET_CMD_PORT_GET] = &port_names,
 	[CYGNET_CMD_STATS_GET] = &stats_names,
+	[CYGNET_CMD_DEVICE_SET] = &device_names,
+	[CYGNET_CMD_DEVICE_GET] = &device_names,
 };

@@ -87,6 +87,7 @@ static const struct field policy_fields[] = {
 	POLICY(PROTOCOL, U8, SEND_SET, protocol),
 	POLICY(MODE, ENUM, SEND, mode),
 	POLICY(SPI, SPI, REPLY, spi),
+	POLICY(STEER, FLAG, SEND_SET, steer),
 };
 
 #define PAIR(attr, kind, use, member) \
@@ -115,6 +116,17 @@ static const struct field stats_fields[] = {
 	STAT(SAS, sas),
 	STAT(POLICIES, policies),
 	STAT(CRYPTO_PENDING, crypto_pending),
+};
+
+#define DEVICE(attr, kind, member) \
+	{ CYGNET_A_DEVICE_ ## attr, FIELD_ ## kind, SEND, \
+	  offsetof(struct kernel_device, kdev_ ## member) }
+
+static const struct field device_fields[] = {
+	DEVICE(IFINDEX, U32, ifindex),
+	DEVICE(FWMARK, U32, fwmark),
+	DEVICE(UNDERLAY, U32, underlay),
+	DEVICE(TOS, U8, tos),
 };
 
 static u64 load_number(const struct field *field, const void *base)
@@ -598,6 +610,45 @@ int kernel_port_dump(struct nl *nl, kernel_port_fn *cb, void *arg,
 
 	return nl_talk(nl, nl_request(nl, CYGNET_CMD_PORT_GET, NLM_F_DUMP),
 		       dump_port, &dump, err);
+}
+
+int kernel_device_set(struct nl *nl, const struct kernel_device *device,
+		      unsigned int parts, struct nl_error *err)
+{
+	struct nlmsghdr *nlh = nl_request(nl, CYGNET_CMD_DEVICE_SET, 0);
+
+	mnl_attr_put_u32(nlh, CYGNET_A_DEVICE_IFINDEX, device->kdev_ifindex);
+	if (parts & KERNEL_DEVICE_FWMARK)
+		mnl_attr_put_u32(nlh, CYGNET_A_DEVICE_FWMARK,
+				 device->kdev_fwmark);
+	if (parts & KERNEL_DEVICE_UNDERLAY)
+		mnl_attr_put_u32(nlh, CYGNET_A_DEVICE_UNDERLAY,
+				 device->kdev_underlay);
+	if (parts & KERNEL_DEVICE_TOS)
+		mnl_attr_put_u8(nlh, CYGNET_A_DEVICE_TOS, device->kdev_tos);
+	return nl_talk(nl, nlh, NULL, NULL, err);
+}
+
+static int dump_device(const struct nlmsghdr *nlh, void *arg)
+{
+	struct kernel_device device = { 0 };
+	const struct dump *dump = arg;
+	kernel_device_fn *cb = dump->dump_cb;
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, nlh, GENL_HDRLEN)
+		take_attr(device_fields, ARRAY_SIZE(device_fields), &device,
+			  attr);
+	return cb(&device, dump->dump_arg);
+}
+
+int kernel_device_dump(struct nl *nl, kernel_device_fn *cb, void *arg,
+		       struct nl_error *err)
+{
+	struct dump dump = { cb, arg };
+
+	return nl_talk(nl, nl_request(nl, CYGNET_CMD_DEVICE_GET, NLM_F_DUMP),
+		       dump_device, &dump, err);
 }
 
 static int take_stats(const struct nlmsghdr *nlh, void *arg)

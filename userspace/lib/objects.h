@@ -57,15 +57,31 @@ struct kernel_sa {
 
 struct kernel_policy {
 	u32 kpol_id;			/* 0: the kernel chooses */
-	u32 kpol_ifindex;
+	u32 kpol_ifindex;		/* replies: 0 if the device is gone */
 	char kpol_name[CYGNET_NAME_LEN_MAX + 1];
 	u32 kpol_priority;
 	u8 kpol_action;			/* enum cygnet_action */
 	u8 kpol_protocol;		/* IPPROTO_ESP; 0 means that */
 	u8 kpol_mode;			/* enum cygnet_mode */
+	bool kpol_steer;
 	u32 kpol_spi;			/* replies: current outbound SA or 0 */
 	u32 kpol_npairs;
 	struct ts_pair kpol_pairs[CYGNET_SELECTORS_MAX];
+};
+
+/* How outer packets of a device go; 0 for none, any, the inner one. */
+struct kernel_device {
+	u32 kdev_ifindex;
+	u32 kdev_fwmark;
+	u32 kdev_underlay;
+	u8 kdev_tos;
+};
+
+/* What kernel_device_set() changes. */
+enum kernel_device_part {
+	KERNEL_DEVICE_FWMARK = 1,
+	KERNEL_DEVICE_UNDERLAY = 2,
+	KERNEL_DEVICE_TOS = 4,
 };
 
 struct kernel_stats {
@@ -117,6 +133,13 @@ int kernel_port_del(struct nl *nl, u16 port, struct nl_error *err);
 typedef int kernel_port_fn(u16 port, void *arg);
 int kernel_port_dump(struct nl *nl, kernel_port_fn *cb, void *arg,
 		     struct nl_error *err);
+
+/* parts: KERNEL_DEVICE_…, joined by |. */
+int kernel_device_set(struct nl *nl, const struct kernel_device *device,
+		      unsigned int parts, struct nl_error *err);
+typedef int kernel_device_fn(const struct kernel_device *device, void *arg);
+int kernel_device_dump(struct nl *nl, kernel_device_fn *cb, void *arg,
+		       struct nl_error *err);
 
 /* ifindex 0: the namespace. */
 int kernel_stats_get(struct nl *nl, u32 ifindex, struct kernel_stats *stats,

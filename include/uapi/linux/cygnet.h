@@ -88,10 +88,18 @@ enum cygnet_expiry {
  * @CYGNET_DROP_RX_AH: The length in the AH header is not that of the SA's ICV.
  * @CYGNET_DROP_RX_ROUTING_HEADER: A routing header in front of AH of which it
  *   cannot be said how it looked when it was sent (RFC 4302 3.3.3.1.2).
+ * @CYGNET_DROP_RX_CLEARTEXT: In clear, and a steer policy wants it protected
+ *   (RFC 4301 5.2).
+ * @CYGNET_DROP_RX_DISCARD: In clear, and a steer policy discards it.
  * @CYGNET_DROP_TX_MALFORMED: Not an IP packet, or one whose headers do not add
  *   up.
  * @CYGNET_DROP_TX_NO_POLICY: No policy of the device matches.
  * @CYGNET_DROP_TX_DISCARD: A discard policy matches.
+ * @CYGNET_DROP_TX_BYPASS: A steer policy leaves it in clear, but it was routed
+ *   into the device, which sends nothing in clear.
+ * @CYGNET_DROP_TX_DEVICE: The device of the steer policy is gone.
+ * @CYGNET_DROP_TX_WOULD_LEAK: About to leave in clear, and a steer policy
+ *   matches that did not match before source NAT.
  * @CYGNET_DROP_TX_NO_SA: The policy protects but has no SA; an acquire event
  *   was raised.
  * @CYGNET_DROP_TX_SA_DEAD: The SA has expired (hard lifetime) or is being
@@ -105,7 +113,8 @@ enum cygnet_expiry {
  * @CYGNET_DROP_TX_ENDPOINT: Transport mode, and the packet's addresses are not
  *   those of the SA.
  * @CYGNET_DROP_TX_FRAGMENT: Transport mode is for whole packets (RFC 4303
- *   3.3.4, RFC 4302 3.3.4).
+ *   3.3.4, RFC 4302 3.3.4), and so are steer policies that ask for ports (RFC
+ *   4301 7).
  * @CYGNET_DROP_TX_ROUTING_HEADER: The same as rx-routing-header, sending.
  * @CYGNET_DROP_TX_CRYPTO: The crypto API failed, or had no request left.
  * @CYGNET_DROP_TX_MEMORY: Out of memory.
@@ -133,9 +142,14 @@ enum cygnet_drop {
 	CYGNET_DROP_RX_QUEUE,
 	CYGNET_DROP_RX_AH,
 	CYGNET_DROP_RX_ROUTING_HEADER,
+	CYGNET_DROP_RX_CLEARTEXT,
+	CYGNET_DROP_RX_DISCARD,
 	CYGNET_DROP_TX_MALFORMED,
 	CYGNET_DROP_TX_NO_POLICY,
 	CYGNET_DROP_TX_DISCARD,
+	CYGNET_DROP_TX_BYPASS,
+	CYGNET_DROP_TX_DEVICE,
+	CYGNET_DROP_TX_WOULD_LEAK,
 	CYGNET_DROP_TX_NO_SA,
 	CYGNET_DROP_TX_SA_DEAD,
 	CYGNET_DROP_TX_SEQUENCE,
@@ -235,6 +249,7 @@ enum {
 	CYGNET_A_POLICY_SELECTOR,
 	CYGNET_A_POLICY_SPI,
 	CYGNET_A_POLICY_PACKET,
+	CYGNET_A_POLICY_STEER,
 
 	__CYGNET_A_POLICY_MAX,
 	CYGNET_A_POLICY_MAX = (__CYGNET_A_POLICY_MAX - 1)
@@ -260,6 +275,16 @@ enum {
 };
 
 enum {
+	CYGNET_A_DEVICE_IFINDEX = 1,
+	CYGNET_A_DEVICE_FWMARK,
+	CYGNET_A_DEVICE_UNDERLAY,
+	CYGNET_A_DEVICE_TOS,
+
+	__CYGNET_A_DEVICE_MAX,
+	CYGNET_A_DEVICE_MAX = (__CYGNET_A_DEVICE_MAX - 1)
+};
+
+enum {
 	CYGNET_CMD_SA_NEW = 1,
 	CYGNET_CMD_SA_DEL,
 	CYGNET_CMD_SA_GET,
@@ -277,6 +302,8 @@ enum {
 	CYGNET_CMD_SA_DEL_NTF,
 	CYGNET_CMD_POLICY_SET_NTF,
 	CYGNET_CMD_POLICY_DEL_NTF,
+	CYGNET_CMD_DEVICE_SET,
+	CYGNET_CMD_DEVICE_GET,
 
 	__CYGNET_CMD_MAX,
 	CYGNET_CMD_MAX = (__CYGNET_CMD_MAX - 1)
