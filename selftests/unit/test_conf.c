@@ -96,7 +96,7 @@ static void test_every_key(void **state)
 			   " remote-id = user@b.example\n mode = tunnel\n"
 			   " ike = aes128gcm-sha256-ecp256\n"
 			   " esp = chacha20poly1305-x25519, aes128gcm\n"
-			   " esn = no\n start = trap\n encapsulation = udp\n mobike = yes\n"
+			   " ah = none\n esn = no\n start = trap\n encapsulation = udp\n mobike = yes\n"
 			   " device = wan7\n address = 10.1.0.1\n mtu = 1400\n"
 			   " rekey = 1h30m\n rekey-bytes = 5G\n"
 			   " ike-lifetime = 1d\n liveness = off\n"
@@ -310,7 +310,14 @@ static void test_places_of_errors(void **state)
 	assert_error(WITH("rekey-bytes = 12Q"), 5, 16, "bytes");
 	assert_error(WITH("device = way-too-long-for-linux"), 5, 11, "device");
 	assert_error(WITH("device = a/b"), 5, 11, "device");
-	assert_error(WITH("mode = transport"), 5, 1, "not in this release");
+	assert_error(WITH("mode = transport"), 4, 1, "leave networks out");
+	assert_error(WITH("ah = aes256gcm"), 5, 7, "AH has none");
+	assert_error(WITH("ah = x25519"), 5, 7, "needs a hash");
+	assert_error(WITH("esp = none"), 5, 1, "neither esp nor ah");
+	assert_error(WITH("esp = aes256gcm\n ah = sha256"), 6, 7, "line 5");
+	assert_error(WITH("ah = sha256\n esp = aes256gcm"), 6, 8, "line 5");
+	assert_error(WITH("ah = sha256\n encapsulation = udp"), 6, 1,
+		     "AH cannot");
 	assert_error(WITH("local = gw.example.org"), 5, 10, "not looked up");
 	assert_error(WITH("local = 1.2.3.4.5"), 5, 10, "not looked up");
 	assert_error(WITH("local = 0.0.0.0"), 5, 10, "not an address");
@@ -388,19 +395,66 @@ static void test_any_remote(void **state)
 	conf_free(parse_good(text));
 }
 
-static void assert_pairs(const char *protect, size_t count, const char *last)
+static void assert_mode_pairs(const char *mode, const char *protect,
+			      size_t count, const char *last)
 {
 	char text[1024], buf[TS_PAIR_STRLEN];
 	struct conf_conn *conn;
 	struct conf *conf;
 
 	snprintf(text, sizeof(text),
-		 BEGIN "remote = ::1\npsk = a\nprotect = %s\n}\n", protect);
+		 BEGIN "remote = ::1\npsk = a\nprotect = %s\nmode = %s\n}\n",
+		 protect, mode);
 	conf = parse_good(text);
 	conn = &conf->conf_conns[0];
 	assert_int_equal(conn->conn_npairs, count);
 	assert_string_equal(ts_pair_print(&conn->conn_pairs[count - 1], buf),
 			    last);
+	conf_free(conf);
+}
+
+static void assert_pairs(const char *protect, size_t count, const char *last)
+{
+	assert_mode_pairs("tunnel", protect, count, last);
+}
+
+static void test_protect_hosts(void **state)
+{
+	struct conf *conf;
+	char buf[256];
+
+	assert_mode_pairs("transport", "any", 1, "any <-> any");
+	assert_mode_pairs("transport", "icmp", 1, "icmp <-> icmp");
+	assert_mode_pairs("transport", "tcp 5432", 2, "tcp 5432 <-> tcp");
+	assert_mode_pairs("transport", "udp 53, tcp 53", 4, "tcp 53 <-> tcp");
+	assert_mode_pairs("transport", "udp 53 <-> udp", 1, "udp 53 <-> udp");
+	assert_mode_pairs("transport", "udp <-> udp 53, udp 54 <-> udp", 2,
+			  "udp 54 <-> udp");
+	conf = parse_good(BEGIN "remote = ::1\npsk = a\nmode = transport\n"
+			  "protect = tcp 5432\nprotect = udp 53\n}\n");
+	assert_int_equal(conf->conf_conns[0].conn_nchildren, 2);
+	assert_string_equal(conf_conn_value(&conf->conf_conns[0], CONF_PROTECT,
+					    buf, sizeof(buf)),
+			    "tcp <-> tcp 5432, tcp 5432 <-> tcp, udp <-> udp 53, udp 53 <-> udp");
+	conf_free(conf);
+}
+
+static void test_ah(void **state)
+{
+	struct conf *conf = parse_good(WITH("ah = sha512-sha256-x25519\n esp = none"));
+	struct conf_conn *conn = &conf->conf_conns[0];
+	char buf[256];
+
+	assert_int_equal(conf_protocol(conn), PROTO_AH);
+	assert_null(proposal_first(&conn->conn_esp[0], TRANSFORM_ENCR));
+	assert_non_null(proposal_first(&conn->conn_esp[0], TRANSFORM_ESN));
+	assert_string_equal(conf_conn_value(conn, CONF_AH, buf, sizeof(buf)),
+			    "sha512-sha256-x25519-esn-noesn");
+	assert_string_equal(conf_conn_value(conn, CONF_ESP, buf, sizeof(buf)),
+			    "none");
+	conf_free(conf);
+	conf = parse_good(WITH("esp = aes256gcm\n ah = none"));
+	assert_int_equal(conf_protocol(&conf->conf_conns[0]), PROTO_ESP);
 	conf_free(conf);
 }
 
@@ -430,7 +484,11 @@ static void test_bad_protect(void **state)
 		u32 column;
 		const char *words;
 	} cases[] = {
-		{ "tcp 5432", 12, "transport mode" },
+		{ "tcp 5432", 1, "mode = transport" },
+		{ "tcp <-> tcp 5432", 1, "mode = transport" },
+		{ "tcp 5432, ::1", 12, "both sides" },
+		{ "tcp <-> ::1", 12, "the other is not" },
+		{ "tcp 5432 udp", 16, "not a port" },
 		{ "10.1.0.0/16", 12, "both sides" },
 		{ "10.1.0.0/16 <-> gw", 28, "not a network" },
 		{ "10.1.2.3/16 <-> ::1", 12, "did you mean 10.1.0.0/16" },
@@ -655,6 +713,8 @@ int main(void)
 		cmocka_unit_test(test_dn_print),
 		cmocka_unit_test(test_any_remote),
 		cmocka_unit_test(test_protect),
+		cmocka_unit_test(test_protect_hosts),
+		cmocka_unit_test(test_ah),
 		cmocka_unit_test(test_bad_protect),
 		cmocka_unit_test(test_warnings_do_not_refuse),
 		cmocka_unit_test(test_identities),

@@ -48,6 +48,21 @@ static const char config[] =
 	"	remote-key = public\n"
 	"	signatures = ecdsa\n"
 	"	protect = 10.1.0.0/16 <-> 10.5.0.0/16\n"
+	"}\n"
+	"connection hosts {\n"
+	"	local = 192.0.2.1\n"
+	"	remote = 203.0.113.7\n"
+	"	psk = psk\n"
+	"	esp = aes256gcm\n"
+	"	mode = transport\n"
+	"	protect = tcp 5432\n"
+	"}\n"
+	"connection plain {\n"
+	"	local = 192.0.2.1\n"
+	"	remote = 203.0.113.7\n"
+	"	psk = psk\n"
+	"	ah = sha256\n"
+	"	protect = 10.1.0.0/16 <-> 10.2.0.0/16\n"
 	"}\n";
 
 /* A datapath that only writes down what it was told. */
@@ -76,8 +91,8 @@ static int rec_resolve(struct backend *be, const struct conf_conn *conn,
 	return record("resolve", conn, NULL);
 }
 
-static int rec_spi(struct backend *be, const struct ip_addr *local,
-		   struct ipc_reply *reply)
+static int rec_spi(struct backend *be, const struct conf_conn *conn,
+		   const struct ip_addr *local, struct ipc_reply *reply)
 {
 	reply->ir_spi = htonl(SPI_IN);
 	return record("spi", NULL, NULL);
@@ -107,8 +122,8 @@ static int rec_del(struct backend *be, const struct conf_conn *conn,
 	return record("del", conn, child);
 }
 
-static int rec_idle(struct backend *be, const struct ipc_child *child,
-		    struct ipc_reply *reply)
+static int rec_idle(struct backend *be, const struct conf_conn *conn,
+		    const struct ipc_child *child, struct ipc_reply *reply)
 {
 	reply->ir_idle_ms = 4711;
 	return record("idle", NULL, child);
@@ -325,6 +340,66 @@ static void test_wider_selectors(void **state)
 		msg.im_child.ic_n_ts = 2;
 		assert_refused(&msg, EPERM);
 	}
+}
+
+/* Transport mode: the hosts' own addresses, and the ports of protect. */
+static void test_between_hosts(void **state)
+{
+	static const char *const sides[][2] = {
+		{ "10.1.0.1", "203.0.113.7" },
+		{ "192.0.2.1", "203.0.113.8" },
+		{ "192.0.2.0/24", "203.0.113.7" },
+		{ "192.0.2.1", "0.0.0.0/0" },
+		{ "203.0.113.7", "192.0.2.1" },
+	};
+	struct ipc_msg msg = honest_child(IPC_CHILD_ADD);
+	struct ts_pair *ts = &msg.im_child.ic_ts[0];
+
+	strcpy(msg.im_conn, "hosts");
+	*ts = pair("192.0.2.1", "203.0.113.7");
+	assert_refused(&msg, EPERM);
+	ts->pair_local.ts_protocol = IPPROTO_TCP;
+	ts->pair_remote.ts_protocol = IPPROTO_TCP;
+	assert_refused(&msg, EPERM);
+	ts->pair_remote.ts_port_first = 5432;
+	ts->pair_remote.ts_port_last = 5433;
+	assert_refused(&msg, EPERM);
+	ts->pair_remote.ts_port_last = 5432;
+	assert_done(&msg, "add");
+	for (size_t i = 0; i < ARRAY_SIZE(sides); i++) {
+		struct ts_pair bad = pair(sides[i][0], sides[i][1]);
+
+		ts->pair_local.ts_addrs = bad.pair_local.ts_addrs;
+		ts->pair_remote.ts_addrs = bad.pair_remote.ts_addrs;
+		assert_refused(&msg, EPERM);
+	}
+}
+
+/* AH has no cipher's key, and no UDP around it. */
+static void test_ah(void **state)
+{
+	struct ipc_msg msg = honest_child(IPC_CHILD_ADD);
+	struct ipc_child *child = &msg.im_child;
+
+	strcpy(msg.im_conn, "plain");
+	child->ic_encap = 0;
+	assert_refused(&msg, EPERM);
+	child->ic_encr = 0;
+	child->ic_encr_bits = 0;
+	assert_refused(&msg, EPERM);
+	child->ic_integ = INTEG_HMAC_SHA2_512_256;
+	assert_refused(&msg, EPERM);
+	child->ic_integ = INTEG_HMAC_SHA2_256_128;
+	assert_refused(&msg, EINVAL);
+	child->ic_encr_in.ik_len = 0;
+	child->ic_encr_out.ik_len = 0;
+	assert_refused(&msg, EINVAL);
+	child->ic_integ_in.ik_len = 32;
+	child->ic_integ_out.ik_len = 32;
+	child->ic_encap = 1;
+	assert_refused(&msg, EINVAL);
+	child->ic_encap = 0;
+	assert_done(&msg, "add");
 }
 
 static void test_absurd_selectors(void **state)
@@ -762,6 +837,8 @@ int main(void)
 		TEST(test_honest_child),
 		TEST(test_narrower_selectors),
 		TEST(test_wider_selectors),
+		TEST(test_between_hosts),
+		TEST(test_ah),
 		TEST(test_absurd_selectors),
 		TEST(test_ports),
 		TEST(test_foreign_endpoints),

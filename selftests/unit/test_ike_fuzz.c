@@ -358,7 +358,7 @@ static struct ike_sa *child_request_case(struct pair *pair, struct emit *em)
 	add_child(sa, 0x1000);
 	begin(sa, em, CREATE_CHILD_SA, false, 1);
 	if (rnd(2))
-		emit_notify_esp(em, N_REKEY_SA, htonl(0x1001));
+		emit_notify_child(em, PROTO_ESP, N_REKEY_SA, htonl(0x1001));
 	emit_nonce(em, nonce, sizeof(nonce));
 	add_offer(sa, em, false);
 	return sa;
@@ -423,7 +423,7 @@ static struct ike_sa *info_case(struct pair *pair, struct emit *em)
 	add_child(sa, 0x1000);
 	add_child(sa, 0x2000);
 	begin(sa, em, INFORMATIONAL, false, 1);
-	emit_delete_esp(em, spis, 2);
+	emit_delete_children(em, PROTO_ESP, spis, 2);
 	emit_notify(em, N_ADDITIONAL_TS_POSSIBLE, "abc", 3);
 	if (!rnd(4))
 		emit_delete_ike(em);
@@ -480,7 +480,7 @@ static struct ike_sa *delete_response_case(struct pair *pair, struct emit *em)
 	add_child(sa, 0x1000);
 	child_delete(sa->sa_children);
 	begin(sa, em, INFORMATIONAL, true, 1);
-	emit_delete_esp(em, &spi, 1);
+	emit_delete_children(em, PROTO_ESP, &spi, 1);
 	return sa;
 }
 

@@ -297,9 +297,9 @@ static void test_round_trip(void **state)
 	emit_sa(&em, props, count, &spi, sizeof(spi));
 	emit_id(&em, PAYLOAD_ID_R, &id);
 	emit_auth(&em, AUTH_METHOD_PSK, (const u8 *)"auth", 4);
-	emit_delete_esp(&em, &spi, 1);
+	emit_delete_children(&em, PROTO_ESP, &spi, 1);
 	emit_delete_ike(&em);
-	emit_notify_esp(&em, N_REKEY_SA, spi);
+	emit_notify_child(&em, PROTO_ESP, N_REKEY_SA, spi);
 	assert_true(emit_finish(&em));
 	assert_null(msg_parse(&msg, em.em_data, em.em_len));
 	assert_int_equal(msg.msg_hdr.hdr_id, 77);

@@ -23,8 +23,8 @@ typedef void backend_event_fn(void *arg, enum ipc_type type, const char *conn,
 struct backend_ops {
 	int (*bo_resolve)(struct backend *be, const struct conf_conn *conn,
 			  struct ipc_reply *reply);
-	int (*bo_spi)(struct backend *be, const struct ip_addr *local,
-		      struct ipc_reply *reply);
+	int (*bo_spi)(struct backend *be, const struct conf_conn *conn,
+		      const struct ip_addr *local, struct ipc_reply *reply);
 	/* Both may be repeated, also after a crash half-way. */
 	int (*bo_up)(struct backend *be, const struct conf_conn *conn,
 		     struct ipc_reply *reply);
@@ -36,8 +36,8 @@ struct backend_ops {
 	/* What is gone already is no error. */
 	int (*bo_del)(struct backend *be, const struct conf_conn *conn,
 		      const struct ipc_child *child, struct ipc_reply *reply);
-	int (*bo_idle)(struct backend *be, const struct ipc_child *child,
-		       struct ipc_reply *reply);
+	int (*bo_idle)(struct backend *be, const struct conf_conn *conn,
+		       const struct ipc_child *child, struct ipc_reply *reply);
 	/* Reports what an earlier daemon has left: IPC_ADOPTED for each pair
 	 * of SAs that @conf still allows. The rest is deleted.
 	 */

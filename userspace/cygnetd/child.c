@@ -48,13 +48,14 @@ void child_set_state(struct child *child, enum child_state state)
 
 const char *child_print(const struct child *child, char *buf, size_t size)
 {
-	const struct transform *encr =
-		proposal_first(&child->child_proposal, TRANSFORM_ENCR);
+	const struct proposal *prop = &child->child_proposal;
+	const struct transform *tr = proposal_first(prop, TRANSFORM_ENCR) ?:
+		proposal_first(prop, TRANSFORM_INTEG);
 	char name[TRANSFORM_STRLEN];
 
 	snprintf(buf, size, "%s%s, in 0x%08x, out 0x%08x",
-		 encr ? transform_name(encr, name) : "nothing chosen",
-		 select_id(&child->child_proposal, TRANSFORM_ESN) ? " ESN" : "",
+		 tr ? transform_name(tr, name) : "nothing chosen",
+		 select_id(prop, TRANSFORM_ESN) ? " ESN" : "",
 		 ntohl(child->child_spi_in), ntohl(child->child_spi_out));
 	return buf;
 }
@@ -83,6 +84,11 @@ void child_free(struct child *child)
 	waiter_cancel(core, &child->child_waiter);
 	OPENSSL_cleanse(child, sizeof(*child));
 	free(child);
+}
+
+u8 child_protocol(const struct child *child)
+{
+	return child->child_proposal.prop_protocol;
 }
 
 bool child_alive(const struct child *child)
@@ -133,8 +139,10 @@ bool child_derive(struct child *child, const struct msg_blob *secret)
 	u8 keys[4 * IPC_KEY_MAX], *p = keys;
 	bool ok;
 
-	if (!tr || (!encr && tr->tr_id != ENCR_NULL) || encr > IPC_KEY_MAX ||
-	    (integ_id && !integ))
+	if (tr ? !encr && tr->tr_id != ENCR_NULL :
+		 child_protocol(child) != PROTO_AH || !integ)
+		return false;
+	if (encr > IPC_KEY_MAX || (integ_id && !integ))
 		return false;
 	ok = crypto_child_keys(sa->sa_suite.suite_prf, &sa->sa_keys.keys_d,
 			       secret, &ni, &nr, keys, 2 * (encr + integ));

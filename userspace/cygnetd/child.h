@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The child SA: a pair of ESP SAs.
+ * The child SA: a pair of SAs of ESP, or of AH.
  */
 #ifndef CYGNETD_CHILD_H
 #define CYGNETD_CHILD_H
@@ -54,6 +54,8 @@ struct child *child_new(struct ike_sa *sa, bool initiator);
 void child_set_state(struct child *child, enum child_state state);
 const char *child_state_name(enum child_state state);
 
+/* PROTO_ESP or PROTO_AH. */
+u8 child_protocol(const struct child *child);
 /* Carries traffic now, or will without anybody's doing. */
 bool child_alive(const struct child *child);
 struct child *child_by_spi_in(struct ike_sa *sa, u32 spi);

@@ -249,9 +249,14 @@ static u8 group_of(const struct conn *conn, const struct ts_pair *packet)
 	const struct conf_conn *conf = &conn->cn_conf;
 	unsigned int i;
 
-	for (i = 0; i < conf->conn_npairs; i++)
-		if (ts_pair_covers(&conf->conn_pairs[i], packet))
+	for (i = 0; i < conf->conn_npairs; i++) {
+		struct ts_pair pair = conf->conn_pairs[i];
+
+		ts_pair_fill(&pair, &packet->pair_local.ts_addrs.range_first,
+			     &packet->pair_remote.ts_addrs.range_first);
+		if (ts_pair_covers(&pair, packet))
 			return conf->conn_pair_child[i];
+	}
 	return 0;
 }
 

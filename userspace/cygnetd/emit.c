@@ -251,10 +251,10 @@ void emit_notify(struct emit *em, u16 type, const void *data, size_t len)
 	emit_close(em);
 }
 
-void emit_notify_esp(struct emit *em, u16 type, u32 spi)
+void emit_notify_child(struct emit *em, u8 protocol, u16 type, u32 spi)
 {
 	emit_open(em, PAYLOAD_NOTIFY);
-	emit_u8(em, PROTO_ESP);
+	emit_u8(em, protocol);
 	emit_u8(em, sizeof(spi));
 	emit_u16(em, type);
 	emit_bytes(em, &spi, sizeof(spi));
@@ -269,10 +269,11 @@ void emit_delete_ike(struct emit *em)
 	emit_close(em);
 }
 
-void emit_delete_esp(struct emit *em, const u32 *spis, u16 count)
+void emit_delete_children(struct emit *em, u8 protocol, const u32 *spis,
+			  u16 count)
 {
 	emit_open(em, PAYLOAD_DELETE);
-	emit_u8(em, PROTO_ESP);
+	emit_u8(em, protocol);
 	emit_u8(em, sizeof(*spis));
 	emit_u16(em, count);
 	emit_bytes(em, spis, count * sizeof(*spis));

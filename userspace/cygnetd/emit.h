@@ -55,10 +55,11 @@ void emit_id(struct emit *em, u8 type, const struct conf_id *id);
 void emit_auth(struct emit *em, u8 method, const u8 *data, size_t len);
 void emit_ts(struct emit *em, u8 type, const struct ts *ts, size_t count);
 void emit_notify(struct emit *em, u16 type, const void *data, size_t len);
-/* A notify about an ESP SA. */
-void emit_notify_esp(struct emit *em, u16 type, u32 spi);
+/* A notify about an SA of ESP or AH. */
+void emit_notify_child(struct emit *em, u8 protocol, u16 type, u32 spi);
 void emit_delete_ike(struct emit *em);
-void emit_delete_esp(struct emit *em, const u32 *spis, u16 count);
+void emit_delete_children(struct emit *em, u8 protocol, const u32 *spis,
+			  u16 count);
 
 /* Fills in the length of an unprotected message; false if it has no room. */
 bool emit_finish(struct emit *em);

@@ -314,6 +314,12 @@ void auth_verified(struct exchange *ex, const struct message *msg)
 		child_failed(ex, "the peer chose what we did not offer");
 		return;
 	}
+	if (ex->ex_unwanted) {
+		child_delete(ex->ex_child);
+		ex->ex_child = NULL;
+		child_failed(ex, ex->ex_unwanted);
+		return;
+	}
 	ex->ex_child->child_ni = sa->sa_ni;
 	ex->ex_child->child_nr = sa->sa_nr;
 	if (!child_derive(ex->ex_child, &no_secret)) {
@@ -454,7 +460,8 @@ void auth_request_signed(struct exchange *ex, const struct message *msg)
 		explain_end(ex->ex_sa->sa_conn, false,
 			    "the peer's child SA was refused: %s",
 			    ex->ex_refusal == N_TS_UNACCEPTABLE ?
-			    "no traffic selectors fit" : "no ESP proposal fits");
+			    "no traffic selectors fit" :
+			    "nothing that it offered fits");
 		answer(ex);
 		return;
 	}

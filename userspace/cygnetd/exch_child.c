@@ -97,7 +97,8 @@ void child_send(struct exchange *ex, const struct message *msg)
 	ex->ex_id = ex->ex_sa->sa_window.win_next;
 	exchange_emit(ex, &em);
 	if (ex->ex_old)
-		emit_notify_esp(&em, N_REKEY_SA, ex->ex_old->child_spi_in);
+		emit_notify_child(&em, child_protocol(ex->ex_old), N_REKEY_SA,
+				  ex->ex_old->child_spi_in);
 	emit_nonce(&em, ex->ex_ni.nonce_data, ex->ex_ni.nonce_len);
 	if (ex->ex_ke)
 		emit_ke(&em, ex->ex_ke->ke_group, ex->ex_ke->ke_public,
@@ -233,6 +234,12 @@ void child_response(struct exchange *ex, const struct message *msg)
 		give_up(ex, "the peer chose what we did not offer");
 		return;
 	}
+	if (ex->ex_unwanted) {
+		child_delete(ex->ex_child);
+		ex->ex_child = NULL;
+		give_up(ex, ex->ex_unwanted);
+		return;
+	}
 	group = select_id(&ex->ex_child->child_proposal, TRANSFORM_KE);
 	if (!group) {
 		ke_free(ex->ex_ke);
@@ -329,11 +336,11 @@ static struct child *find_old(struct exchange *ex, const struct message *msg)
 	struct child *old = NULL;
 	u32 spi;
 
-	if (mn->mn_protocol == PROTO_ESP && mn->mn_spi.blob_len == sizeof(spi)) {
+	if (mn->mn_spi.blob_len == sizeof(spi)) {
 		memcpy(&spi, mn->mn_spi.blob_data, sizeof(spi));
 		old = child_by_spi_out(ex->ex_sa, spi);
 	}
-	if (!old) {
+	if (!old || child_protocol(old) != mn->mn_protocol) {
 		refuse_unknown(ex, mn);
 		return NULL;
 	}

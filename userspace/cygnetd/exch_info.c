@@ -20,7 +20,8 @@ void info_start(struct exchange *ex, const struct message *msg)
 	}
 	exchange_emit(ex, &em);
 	if (ex->ex_purpose == EX_CHILD_DELETE)
-		emit_delete_esp(&em, &ex->ex_child->child_spi_in, 1);
+		emit_delete_children(&em, child_protocol(ex->ex_child),
+				     &ex->ex_child->child_spi_in, 1);
 	if (ex->ex_purpose == EX_IKE_DELETE)
 		emit_delete_ike(&em);
 	if (ex->ex_purpose == EX_ABORT)
@@ -61,12 +62,12 @@ static void delete_children(struct ike_sa *sa, const struct msg_delete *md,
 	unsigned int i;
 	u16 count = 0;
 
-	if (md->md_protocol != PROTO_ESP || md->md_spi_len != sizeof(spi))
+	if (md->md_protocol == PROTO_IKE || md->md_spi_len != sizeof(spi))
 		return;
 	for (i = 0; i < md->md_count; i++) {
 		memcpy(&spi, md->md_spis + i * sizeof(spi), sizeof(spi));
 		child = child_by_spi_out(sa, spi);
-		if (!child)
+		if (!child || child_protocol(child) != md->md_protocol)
 			continue;
 		ike_sa_log(sa, CORE_INFO, "the peer deletes child SA %u",
 			   child->child_number);
@@ -76,7 +77,7 @@ static void delete_children(struct ike_sa *sa, const struct msg_delete *md,
 		child_down(child, true);
 	}
 	if (count)
-		emit_delete_esp(em, spis, count);
+		emit_delete_children(em, md->md_protocol, spis, count);
 }
 
 bool info_deletes_ike(const struct message *msg)

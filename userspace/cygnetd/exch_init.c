@@ -251,9 +251,14 @@ static bool make_keys(struct exchange *ex)
 void init_keyed(struct exchange *ex, const struct message *msg)
 {
 	struct ike_sa *sa = ex->ex_sa;
+	const char *why = natt_refusal(sa);
 	struct exchange *next;
 
 	(void)msg;
+	if (why) {
+		ike_sa_fail(sa, "%s", why);
+		return;
+	}
 	if (!make_keys(ex)) {
 		ike_sa_fail(sa, "key exchange failed");
 		return;

@@ -77,6 +77,7 @@ struct exchange {
 	u8 ex_group;			/* which of the configuration's children */
 	bool ex_more;			/* others would have been possible too */
 	u16 ex_refusal;			/* why there is no child: a notify */
+	const char *ex_unwanted;	/* why the peer must delete its half */
 	u32 ex_dirs;			/* of the child to be installed now */
 	struct ike_sa *ex_new;		/* to be made; ours until it is up */
 	struct ike_sa *ex_rival_sa;	/* the peer's replacement of ex_sa */

@@ -154,6 +154,13 @@ static void __printf(3, 4) line(struct conn *conn, bool ours,
 			  TROUBLE_LINE, text);
 }
 
+static enum conf_conn_key key_of(u8 protocol)
+{
+	if (protocol == PROTO_IKE)
+		return CONF_IKE;
+	return protocol == PROTO_AH ? CONF_AH : CONF_ESP;
+}
+
 static void lines(struct conn *conn, bool own, const struct message *msg,
 		  const struct proposal *ours, size_t count)
 {
@@ -162,8 +169,8 @@ static void lines(struct conn *conn, bool own, const struct message *msg,
 	size_t i;
 	u8 type;
 
-	explain_blame(conn, own, count && ours[0].prop_protocol == PROTO_IKE ?
-		      CONF_IKE : CONF_ESP);
+	explain_blame(conn, own, key_of(count ? ours[0].prop_protocol :
+					PROTO_ESP));
 	for (i = 0; msg && i < msg->msg_n_proposals; i++) {
 		describe_offer(msg, i, text, sizeof(text));
 		line(conn, own, "offered:    %s", text);

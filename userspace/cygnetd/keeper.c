@@ -193,7 +193,7 @@ static int answer_spi(struct keeper *keeper, const struct conf_conn *conn,
 	struct backend *be = keeper->kp_backend;
 	int ret = police_spi(conn, spi, reply);
 
-	return ret ? ret : be->be_ops->bo_spi(be, &spi->is_local, reply);
+	return ret ? ret : be->be_ops->bo_spi(be, conn, &spi->is_local, reply);
 }
 
 /* What a reload had in store for it. */
@@ -315,7 +315,7 @@ static int answer_idle(struct keeper *keeper, const struct conf_conn *conn,
 
 	if (!(known.ic_dirs & IPC_DIR_IN))
 		return reply_refuse(reply, ENOENT, "no such inbound SA");
-	return be->be_ops->bo_idle(be, &known, reply);
+	return be->be_ops->bo_idle(be, conn, &known, reply);
 }
 
 static int carry_out(struct keeper *keeper, const struct conf_conn *conn,

@@ -92,6 +92,18 @@ static int resolve(struct backend *be, const struct conf_conn *conn,
 	return ret;
 }
 
+/* What the connection's policies and SAs are, for the kernel. */
+static u8 protocol_of(const struct conf_conn *conn)
+{
+	return conf_protocol(conn) == PROTO_AH ? IPPROTO_AH : IPPROTO_ESP;
+}
+
+static u8 mode_of(const struct conf_conn *conn)
+{
+	return conn->conn_mode == CONF_MODE_TRANSPORT ? CYGNET_MODE_TRANSPORT :
+							CYGNET_MODE_TUNNEL;
+}
+
 static bool has_family(const struct conf_conn *conn, int family)
 {
 	for (size_t i = 0; i < conn->conn_npairs; i++)
@@ -104,20 +116,23 @@ static bool has_family(const struct conf_conn *conn, int family)
 /* The MTU inside for that outside, with the costliest algorithms allowed. */
 static u32 inner_mtu(const struct conf_conn *conn, u32 outer)
 {
+	bool ipv6 = conn->conn_remote.ip_family == AF_INET6;
 	u32 header = 8, iv = 8, icv = 16, align = 4;
 
 	for (size_t i = 0; i < conn->conn_nesp; i++) {
 		const struct transform *encr;
 
 		encr = proposal_first(&conn->conn_esp[i], TRANSFORM_ENCR);
-		if (!encr || encr_is_aead(encr->tr_id))
+		if (encr && encr_is_aead(encr->tr_id))
 			continue;
 		iv = 16;
 		icv = 32;
 		align = 16;
 	}
 	/* A NAT may be found later, so UDP encapsulation always fits. */
-	header += 8 + (conn->conn_remote.ip_family == AF_INET6 ? 40 : 20);
+	header += 8;
+	if (conn->conn_mode == CONF_MODE_TUNNEL)
+		header += ipv6 ? 40 : 20;
 	if (outer < MTU_MIN + header + iv + icv)
 		outer = MTU_MIN + header + iv + icv;
 	return ((outer - header - iv - icv) & ~(align - 1)) - 2;
@@ -272,11 +287,27 @@ static bool pairs_equal(const struct ts_pair *a, size_t n_a,
 	return true;
 }
 
+/* All of the configuration's, between these hosts in transport mode. */
+static void fill_pairs(const struct conf_conn *conn, const struct ip_addr *local,
+		       const struct ip_addr *remote,
+		       struct ts_pair pairs[CONF_TS_MAX])
+{
+	for (size_t i = 0; i < conn->conn_npairs; i++) {
+		pairs[i] = conn->conn_pairs[i];
+		ts_pair_fill(&pairs[i], local, remote);
+	}
+}
+
 static bool is_trap(const struct conf_conn *conn,
 		    const struct kernel_policy *policy)
 {
-	return pairs_equal(policy->kpol_pairs, policy->kpol_npairs,
-			   conn->conn_pairs, conn->conn_npairs);
+	const struct ts_pair *first = &policy->kpol_pairs[0];
+	struct ts_pair pairs[CONF_TS_MAX];
+
+	fill_pairs(conn, &first->pair_local.ts_addrs.range_first,
+		   &first->pair_remote.ts_addrs.range_first, pairs);
+	return pairs_equal(policy->kpol_pairs, policy->kpol_npairs, pairs,
+			   conn->conn_npairs);
 }
 
 struct policy_search {
@@ -324,8 +355,8 @@ static int get_policy(struct kernel *k, const struct conf_conn *conn,
 	*policy = (struct kernel_policy){
 		.kpol_ifindex = ifindex,
 		.kpol_action = CYGNET_ACTION_PROTECT,
-		.kpol_protocol = IPPROTO_ESP,
-		.kpol_mode = CYGNET_MODE_TUNNEL,
+		.kpol_protocol = protocol_of(conn),
+		.kpol_mode = mode_of(conn),
 		.kpol_npairs = n,
 	};
 	memcpy(policy->kpol_name, conn->conn_name, sizeof(policy->kpol_name));
@@ -405,7 +436,8 @@ static int each_prefix(struct kernel *k, const struct conf_conn *conn,
 	struct prefix prefix;
 	struct nl_error err;
 
-	for (size_t i = 0; i < conn->conn_npairs; i++) {
+	for (size_t i = 0; i < conn->conn_npairs &&
+	     conn->conn_mode == CONF_MODE_TUNNEL; i++) {
 		struct ip_range rest = conn->conn_pairs[i].pair_remote.ts_addrs;
 
 		while (prefix_next(&rest, &prefix)) {
@@ -422,13 +454,35 @@ static int each_prefix(struct kernel *k, const struct conf_conn *conn,
 
 /* Up and down */
 
+/* The policy that drops, and asks for SAs. */
+static int set_trap(struct backend *be, const struct conf_conn *conn,
+		    const struct link *link, struct ipc_reply *reply)
+{
+	struct ipc_reply ends = { 0 };
+	struct ts_pair pairs[CONF_TS_MAX];
+	struct kernel_policy trap;
+	struct nl_error err;
+	int ret = 0;
+
+	if (conn->conn_mode == CONF_MODE_TRANSPORT) {
+		if (conn->conn_remote.ip_family == AF_UNSPEC)
+			return 0;	/* with whom is not known before it comes */
+		ret = resolve(be, conn, &ends);
+	}
+	if (ret)
+		return reply_refuse(reply, -ret, "%s", ends.ir_text);
+	fill_pairs(conn, &ends.ir_local, &ends.ir_remote, pairs);
+	if (get_policy(to_kernel(be), conn, pairs, conn->conn_npairs,
+		       link->link_index, &trap, &err))
+		return fail(reply, &err, "policy");
+	return 0;
+}
+
 static int up(struct backend *be, const struct conf_conn *conn,
 	      struct ipc_reply *reply)
 {
 	struct kernel *k = to_kernel(be);
 	struct addresses addresses;
-	struct kernel_policy trap;
-	struct nl_error err;
 	struct link link;
 	int ret;
 
@@ -436,11 +490,10 @@ static int up(struct backend *be, const struct conf_conn *conn,
 	if (ret)
 		return ret;
 	ret = set_up_device(k, conn, &link, &addresses, reply);
+	if (!ret)
+		ret = set_trap(be, conn, &link, reply);
 	if (ret)
 		return ret;
-	if (get_policy(k, conn, conn->conn_pairs, conn->conn_npairs,
-		       link.link_index, &trap, &err))
-		return fail(reply, &err, "policy");
 	return each_prefix(k, conn, add_route, &link, &addresses, reply);
 }
 
@@ -509,14 +562,14 @@ static int down(struct backend *be, const struct conf_conn *conn,
 
 /* SAs */
 
-static int reserve_spi(struct backend *be, const struct ip_addr *local,
-		       struct ipc_reply *reply)
+static int reserve_spi(struct backend *be, const struct conf_conn *conn,
+		       const struct ip_addr *local, struct ipc_reply *reply)
 {
 	struct kernel *k = to_kernel(be);
 	struct nl_error err;
 	u32 spi;
 
-	if (kernel_alloc_spi(&k->k_nl, IPPROTO_ESP, local, 0, 0, &spi, &err))
+	if (kernel_alloc_spi(&k->k_nl, protocol_of(conn), local, 0, 0, &spi, &err))
 		return fail(reply, &err, "SPI");
 	reply->ir_spi = htonl(spi);
 	return 0;
@@ -541,8 +594,8 @@ static struct kernel_sa common_sa(const struct conf_conn *conn,
 				  const struct ipc_child *child, u32 policy)
 {
 	return (struct kernel_sa){
-		.ksa_protocol = IPPROTO_ESP,
-		.ksa_mode = CYGNET_MODE_TUNNEL,
+		.ksa_protocol = protocol_of(conn),
+		.ksa_mode = mode_of(conn),
 		.ksa_policy = policy,
 		.ksa_encr = child->ic_encr,
 		.ksa_integ = child->ic_integ,
@@ -612,10 +665,11 @@ static int add_outbound(struct kernel *k, const struct conf_conn *conn,
 	return ret;
 }
 
-static int delete_sa(struct kernel *k, u32 spi, const struct ip_addr *dst,
-		     struct nl_error *err)
+static int delete_sa(struct kernel *k, const struct conf_conn *conn, u32 spi,
+		     const struct ip_addr *dst, struct nl_error *err)
 {
-	int ret = kernel_sa_del(&k->k_nl, IPPROTO_ESP, ntohl(spi), dst, err);
+	int ret = kernel_sa_del(&k->k_nl, protocol_of(conn), ntohl(spi), dst,
+				err);
 
 	return ret == -ENOENT || ret == -ESRCH ? 0 : ret;
 }
@@ -624,13 +678,15 @@ static int add(struct backend *be, const struct conf_conn *conn,
 	       const struct ipc_child *child, struct ipc_reply *reply)
 {
 	struct kernel *k = to_kernel(be);
+	struct ts_pair pairs[CONF_TS_MAX];
 	struct kernel_policy policy;
 	struct nl_error err, ignored;
 	struct link link;
 	int ret = 0;
 
-	if (find_policy(k, conn, conn->conn_pairs, conn->conn_npairs, &policy,
-			&err))
+	fill_pairs(conn, &child->ic_local.ep_addr, &child->ic_remote.ep_addr,
+		   pairs);
+	if (find_policy(k, conn, pairs, conn->conn_npairs, &policy, &err))
 		return fail(reply, &err, "policy");
 	if (!policy.kpol_id)
 		ret = up(be, conn, reply);
@@ -647,7 +703,7 @@ static int add(struct backend *be, const struct conf_conn *conn,
 	    !add_outbound(k, conn, child, policy.kpol_id, &err))
 		return 0;
 	if (child->ic_dirs & IPC_DIR_IN)
-		delete_sa(k, child->ic_spi_in, &child->ic_local.ep_addr,
+		delete_sa(k, conn, child->ic_spi_in, &child->ic_local.ep_addr,
 			  &ignored);
 	return fail(reply, &err, "outbound SA");
 }
@@ -680,12 +736,14 @@ static void drop_unused_policy(struct kernel *k, const struct conf_conn *conn,
 		kernel_policy_del(&k->k_nl, id, &err);
 }
 
-static u32 policy_of(struct kernel *k, u32 spi, const struct ip_addr *dst)
+static u32 policy_of(struct kernel *k, const struct conf_conn *conn, u32 spi,
+		     const struct ip_addr *dst)
 {
 	struct nl_error err;
 	struct kernel_sa sa;
 
-	if (kernel_sa_get(&k->k_nl, IPPROTO_ESP, ntohl(spi), dst, &sa, &err))
+	if (kernel_sa_get(&k->k_nl, protocol_of(conn), ntohl(spi), dst, &sa,
+			  &err))
 		return 0;
 	return sa.ksa_policy;
 }
@@ -701,13 +759,13 @@ static int del(struct backend *be, const struct conf_conn *conn,
 	int ret = 0;
 
 	if (child->ic_dirs & IPC_DIR_OUT) {
-		policy = policy_of(k, child->ic_spi_out, remote);
-		ret = delete_sa(k, child->ic_spi_out, remote, &err);
+		policy = policy_of(k, conn, child->ic_spi_out, remote);
+		ret = delete_sa(k, conn, child->ic_spi_out, remote, &err);
 	}
 	if (!ret && (child->ic_dirs & IPC_DIR_IN)) {
 		if (!policy)
-			policy = policy_of(k, child->ic_spi_in, local);
-		ret = delete_sa(k, child->ic_spi_in, local, &err);
+			policy = policy_of(k, conn, child->ic_spi_in, local);
+		ret = delete_sa(k, conn, child->ic_spi_in, local, &err);
 	}
 	if (ret)
 		return fail(reply, &err, "SA");
@@ -715,14 +773,14 @@ static int del(struct backend *be, const struct conf_conn *conn,
 	return 0;
 }
 
-static int idle(struct backend *be, const struct ipc_child *child,
-		struct ipc_reply *reply)
+static int idle(struct backend *be, const struct conf_conn *conn,
+		const struct ipc_child *child, struct ipc_reply *reply)
 {
 	struct kernel *k = to_kernel(be);
 	struct nl_error err;
 	struct kernel_sa sa;
 
-	if (kernel_sa_get(&k->k_nl, IPPROTO_ESP, ntohl(child->ic_spi_in),
+	if (kernel_sa_get(&k->k_nl, protocol_of(conn), ntohl(child->ic_spi_in),
 			  &child->ic_local.ep_addr, &sa, &err))
 		return fail(reply, &err, "SA");
 	reply->ir_idle_ms = sa.ksa_idle_ms;
@@ -752,7 +810,9 @@ static int list_sa(const struct kernel_sa *sa, void *arg)
 static bool policy_allowed(const struct conf_conn *conn,
 			   const struct kernel_policy *policy)
 {
-	if (policy->kpol_npairs > CONF_TS_MAX)
+	if (policy->kpol_npairs > CONF_TS_MAX ||
+	    policy->kpol_protocol != protocol_of(conn) ||
+	    policy->kpol_mode != mode_of(conn))
 		return false;
 	for (size_t i = 0; i < policy->kpol_npairs; i++)
 		if (!police_pair_allowed(conn, &policy->kpol_pairs[i]))
@@ -833,7 +893,8 @@ static void adopt_sas(struct kernel *k, const struct conf_conn *conn,
 		    sa->ksa_direction != direction)
 			continue;
 		if (!sa_allowed(conn, sa)) {
-			delete_sa(k, htonl(sa->ksa_spi), &sa->ksa_dst, &err);
+			delete_sa(k, conn, htonl(sa->ksa_spi), &sa->ksa_dst,
+				  &err);
 			sa->ksa_policy = 0;
 			continue;
 		}

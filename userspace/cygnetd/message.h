@@ -27,7 +27,7 @@
 #define MSG_NONCE_MAX		256
 
 #define MSG_SPI_LEN		8
-#define MSG_ESP_SPI_LEN		4
+#define MSG_ESP_SPI_LEN		4	/* and of AH */
 
 /* A transform with an attribute that we do not know matches nothing. */
 #define MSG_KEY_BITS_UNKNOWN	0xffff

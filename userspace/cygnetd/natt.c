@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conn.h"
+#include "explain.h"
 #include "natt.h"
 #include "wire.h"
 
@@ -78,7 +79,19 @@ void natt_detect(struct ike_sa *sa, const struct message *msg,
 	sa->sa_natt = true;
 	sa->sa_nat_remote = !source;
 	sa->sa_nat_local = !destination;
-	sa->sa_encap = force || !source || !destination;
+	sa->sa_encap = (force || !source || !destination) &&
+		conf_protocol(conf) != PROTO_AH;
+}
+
+const char *natt_refusal(const struct ike_sa *sa)
+{
+	if (conf_protocol(&sa->sa_conn->cn_conf) != PROTO_AH ||
+	    (!sa->sa_nat_local && !sa->sa_nat_remote))
+		return NULL;
+	explain_blame(sa->sa_conn, sa->sa_initiator, CONF_AH);
+	if (sa->sa_nat_local)
+		return "AH covers addresses, and a NAT in front of us changes ours: use esp";
+	return "AH covers addresses, and a NAT in front of the peer changes its: use esp";
 }
 
 const char *natt_name(const struct ike_sa *sa)

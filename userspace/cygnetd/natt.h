@@ -14,6 +14,8 @@ void natt_emit(struct emit *em, const struct msg_header *hdr,
 void natt_detect(struct ike_sa *sa, const struct message *msg,
 		 const struct core_path *path);
 /* "none", "local", "remote", "both" */
+/* NULL, or why the child SAs cannot pass the NAT that is there. */
+const char *natt_refusal(const struct ike_sa *sa);
 const char *natt_name(const struct ike_sa *sa);
 
 #endif

@@ -190,8 +190,8 @@ static int resolve(struct backend *be, const struct conf_conn *conn,
 	return 0;
 }
 
-static int reserve_spi(struct backend *be, const struct ip_addr *local,
-		       struct ipc_reply *reply)
+static int reserve_spi(struct backend *be, const struct conf_conn *conn,
+		       const struct ip_addr *local, struct ipc_reply *reply)
 {
 	u32 spi;
 
@@ -258,8 +258,8 @@ static int del(struct backend *be, const struct conf_conn *conn,
 }
 
 /* Always silent, so that liveness is always checked. */
-static int idle(struct backend *be, const struct ipc_child *child,
-		struct ipc_reply *reply)
+static int idle(struct backend *be, const struct conf_conn *conn,
+		const struct ipc_child *child, struct ipc_reply *reply)
 {
 	reply->ir_idle_ms = 1000000;
 	return 0;

@@ -7,6 +7,7 @@
 
 #include "conn.h"
 #include "explain.h"
+#include "natt.h"
 #include "offer.h"
 
 static const struct conf_conn *conf_of(const struct exchange *ex)
@@ -25,18 +26,44 @@ void offer_ask_spi(struct exchange *ex)
 	exchange_ask(ex, EX_SPI, &msg);
 }
 
+/*
+ * The pairs of one of the configuration's children, between the addresses of
+ * the IKE SA where the hosts themselves are meant.
+ */
+static size_t own_pairs(const struct exchange *ex, u8 group,
+			struct ts_pair out[CONF_TS_MAX])
+{
+	const struct core_path *path = &ex->ex_sa->sa_path;
+	const struct ts_pair *pairs;
+	size_t i, count;
+
+	pairs = conf_child_pairs(conf_of(ex), group, &count);
+	for (i = 0; i < count; i++) {
+		out[i] = pairs[i];
+		ts_pair_fill(&out[i], &path->cp_local.ep_addr,
+			     &path->cp_remote.ep_addr);
+	}
+	return count;
+}
+
+static bool is_transport(const struct exchange *ex)
+{
+	return conf_of(ex)->conn_mode == CONF_MODE_TRANSPORT;
+}
+
 /* The packet that wants protection goes first (RFC 7296 section 2.9). */
 static void emit_selectors(const struct exchange *ex, struct emit *em, u8 type,
 			   bool local)
 {
+	struct ts_pair own[CONF_TS_MAX];
 	struct ts list[CONF_TS_MAX + 1];
-	const struct ts_pair *pairs;
+	const struct ts_pair *pairs = own;
 	size_t count = 0, n_pairs;
 
 	if (ex->ex_has_packet)
 		list[count++] = local ? ex->ex_packet.pair_local :
 			ex->ex_packet.pair_remote;
-	pairs = conf_child_pairs(conf_of(ex), ex->ex_group, &n_pairs);
+	n_pairs = own_pairs(ex, ex->ex_group, own);
 	if (ex->ex_old) {
 		/* A rekey is for the same as before (section 2.9.2). */
 		pairs = ex->ex_old->child_ts;
@@ -54,6 +81,8 @@ void offer_emit(struct exchange *ex, struct emit *em, enum select_rule rule)
 	struct proposal props[PROPOSALS_MAX];
 	u32 spi = ex->ex_child->child_spi_in;
 
+	if (is_transport(ex))
+		emit_notify(em, N_USE_TRANSPORT_MODE, NULL, 0);
 	if (rule == SELECT_NO_KE)
 		select_strip_ke(props, conf->conn_esp, conf->conn_nesp);
 	emit_sa(em, rule == SELECT_NO_KE ? props : conf->conn_esp,
@@ -69,6 +98,8 @@ void offer_emit_answer(struct exchange *ex, struct emit *em)
 	struct ts list[CONF_TS_MAX];
 	size_t count;
 
+	if (is_transport(ex))
+		emit_notify(em, N_USE_TRANSPORT_MODE, NULL, 0);
 	emit_sa_chosen(em, &child->child_proposal, child->child_offer, &spi,
 		       sizeof(spi));
 	count = select_offer(list, CONF_TS_MAX, child->child_ts,
@@ -92,11 +123,41 @@ static void take_selection(struct child *child, const struct selection *sel)
 static size_t narrow(struct exchange *ex, u8 group, struct ts_pair *out,
 		     const struct msg_ts *local, const struct msg_ts *remote)
 {
-	const struct ts_pair *pairs;
-	size_t count;
+	struct ts_pair pairs[CONF_TS_MAX];
+	size_t count = own_pairs(ex, group, pairs);
 
-	pairs = conf_child_pairs(conf_of(ex), group, &count);
 	return select_narrow(out, pairs, count, local, remote);
+}
+
+/* What one side of the peer's says, seen from our side of a NAT. */
+static struct msg_ts seen_here(const struct msg_ts *mts, bool translated,
+			       const struct ip_addr *addr)
+{
+	struct msg_ts out = *mts;
+	unsigned int i;
+
+	for (i = 0; translated && i < out.mts_count; i++)
+		out.mts_ts[i].ts_addrs = (struct ip_range){ *addr, *addr };
+	return out;
+}
+
+/*
+ * The peer's selectors for our side and its own. In transport mode they are of
+ * addresses that a NAT has changed on the way (RFC 7296 section 2.23.1).
+ */
+static void take_selectors(const struct exchange *ex, const struct message *msg,
+			   struct msg_ts *local, struct msg_ts *remote)
+{
+	const struct ike_sa *sa = ex->ex_sa;
+	bool ours = ex->ex_role == EX_OURS;
+	bool change = is_transport(ex);
+
+	*local = seen_here(ours ? &msg->msg_ts_i : &msg->msg_ts_r,
+			   change && sa->sa_nat_local,
+			   &sa->sa_path.cp_local.ep_addr);
+	*remote = seen_here(ours ? &msg->msg_ts_r : &msg->msg_ts_i,
+			    change && sa->sa_nat_remote,
+			    &sa->sa_path.cp_remote.ep_addr);
 }
 
 static bool take_group(struct exchange *ex, struct child *child, u8 group,
@@ -152,12 +213,26 @@ static u8 choose_group(struct exchange *ex, const struct msg_ts *local,
 	return chosen;
 }
 
+/* Both must want the same mode; NULL, or who does not. */
+static const char *mode_differs(const struct exchange *ex,
+				const struct message *msg)
+{
+	bool theirs = msg_notify(msg, N_USE_TRANSPORT_MODE);
+
+	if (theirs == is_transport(ex))
+		return NULL;
+	explain_blame(ex->ex_sa->sa_conn, ex->ex_role == EX_OURS, CONF_MODE);
+	return theirs ? "the peer wants transport mode, which is not configured" :
+			"the peer wants tunnel mode, but mode = transport is configured";
+}
+
 void offer_take_answer(struct exchange *ex, const struct message *msg,
 		       enum select_rule rule)
 {
 	const struct conf_conn *conf = conf_of(ex);
 	const struct msg_notify_payload *mn = msg_notify_error(msg);
 	struct child *child = ex->ex_child;
+	struct msg_ts local, remote;
 	struct selection sel;
 
 	if (!(msg->msg_seen & PL(SA))) {
@@ -174,8 +249,11 @@ void offer_take_answer(struct exchange *ex, const struct message *msg,
 			       conf->conn_nesp);
 		return;
 	}
-	if (take_group(ex, child, ex->ex_group, &msg->msg_ts_i, &msg->msg_ts_r))
-		take_selection(child, &sel);
+	take_selectors(ex, msg, &local, &remote);
+	if (!take_group(ex, child, ex->ex_group, &local, &remote))
+		return;
+	take_selection(child, &sel);
+	ex->ex_unwanted = mode_differs(ex, msg);
 }
 
 void offer_take_request(struct exchange *ex, const struct message *msg,
@@ -183,13 +261,25 @@ void offer_take_request(struct exchange *ex, const struct message *msg,
 {
 	const struct conf_conn *conf = conf_of(ex);
 	struct ike_sa *sa = ex->ex_sa;
+	struct msg_ts local, remote;
 	struct selection sel;
 	struct child *child;
+	const char *why;
 
 	if (!select_proposal(&sel, conf->conn_esp, conf->conn_nesp, msg,
 			     rule)) {
-		ike_sa_log(sa, CORE_WARNING, "no ESP proposal fits");
+		ike_sa_log(sa, CORE_WARNING, "no %s proposal fits",
+			   conf_protocol(conf) == PROTO_AH ? "AH" : "ESP");
 		explain_offers(sa, msg, conf->conn_esp, conf->conn_nesp);
+		ex->ex_refusal = N_NO_PROPOSAL_CHOSEN;
+		return;
+	}
+	/* Asked for transport mode, one may answer with tunnel mode. */
+	why = is_transport(ex) ? mode_differs(ex, msg) : NULL;
+	if (!why)
+		why = natt_refusal(sa);
+	if (why) {
+		ike_sa_log(sa, CORE_WARNING, "%s", why);
 		ex->ex_refusal = N_NO_PROPOSAL_CHOSEN;
 		return;
 	}
@@ -200,9 +290,9 @@ void offer_take_request(struct exchange *ex, const struct message *msg,
 	}
 	ex->ex_child = child;
 	take_selection(child, &sel);
-	if (!take_group(ex, child,
-			choose_group(ex, &msg->msg_ts_r, &msg->msg_ts_i),
-			&msg->msg_ts_r, &msg->msg_ts_i)) {
+	take_selectors(ex, msg, &local, &remote);
+	if (!take_group(ex, child, choose_group(ex, &local, &remote), &local,
+			&remote)) {
 		ike_sa_log(sa, CORE_WARNING, "no traffic selectors fit");
 		ex->ex_refusal = N_TS_UNACCEPTABLE;
 	}

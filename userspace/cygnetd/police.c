@@ -154,10 +154,22 @@ static int check_endpoints(const struct conf_conn *conn,
 	    child->ic_remote.ep_addr.ip_family)
 		return reply_refuse(reply, EINVAL,
 				    "endpoints of two families");
+	if (child->ic_encap && conf_protocol(conn) == PROTO_AH)
+		return reply_refuse(reply, EINVAL, "AH inside UDP");
 	if (child->ic_encap && !child->ic_remote.ep_port)
 		return reply_refuse(reply, EINVAL,
 				    "UDP encapsulation to port 0");
 	return 0;
+}
+
+/* Bytes of the cipher's key, 0 for AH. */
+static size_t encr_len(const struct conf_conn *conn,
+		       const struct ipc_child *child)
+{
+	struct transform encr = { TRANSFORM_ENCR, child->ic_encr,
+				  child->ic_encr_bits };
+
+	return conf_protocol(conn) == PROTO_AH ? 0 : encr_keymat_len(&encr);
 }
 
 /* All of the child's algorithms are in one and the same proposal. */
@@ -169,7 +181,12 @@ static bool proposal_allows(const struct proposal *prop,
 	struct transform integ = { TRANSFORM_INTEG, child->ic_integ, 0 };
 	struct transform esn = { TRANSFORM_ESN, child->ic_esn, 0 };
 
-	if (!proposal_has(prop, &encr) || !proposal_has(prop, &esn))
+	if (!proposal_has(prop, &esn))
+		return false;
+	if (prop->prop_protocol == PROTO_AH)
+		return !child->ic_encr && !child->ic_encr_bits &&
+		       proposal_has(prop, &integ);
+	if (!proposal_has(prop, &encr))
 		return false;
 	if (encr_is_aead(child->ic_encr))
 		return child->ic_integ == INTEG_NONE;
@@ -203,13 +220,17 @@ static int check_algorithms(const struct conf_conn *conn,
 			break;
 	if (i == conn->conn_nesp)
 		return reply_refuse(reply, EPERM,
-				    "%s with INTEG %u, ESN %u is in no esp proposal",
-				    transform_name(&encr, name),
-				    child->ic_integ, child->ic_esn);
-	if (!keys_fit(child, encr_keymat_len(&encr)))
+				    "%s with INTEG %u, ESN %u is in no %s proposal",
+				    child->ic_encr ?
+				    transform_name(&encr, name) : "no cipher",
+				    child->ic_integ, child->ic_esn,
+				    conf_protocol(conn) == PROTO_AH ? "ah" :
+								      "esp");
+	if (!keys_fit(child, encr_len(conn, child)))
 		return reply_refuse(reply, EINVAL,
 				    "keys of the wrong length for %s",
-				    transform_name(&encr, name));
+				    child->ic_encr ?
+				    transform_name(&encr, name) : "AH");
 	return 0;
 }
 
@@ -236,10 +257,32 @@ bool police_pair_valid(const struct ts_pair *pair)
 bool police_pair_allowed(const struct conf_conn *conn,
 			 const struct ts_pair *pair)
 {
-	for (size_t i = 0; i < conn->conn_npairs; i++)
-		if (ts_pair_covers(&conn->conn_pairs[i], pair))
+	for (size_t i = 0; i < conn->conn_npairs; i++) {
+		struct ts_pair allowed = conn->conn_pairs[i];
+
+		ts_pair_fill(&allowed, &pair->pair_local.ts_addrs.range_first,
+			     &pair->pair_remote.ts_addrs.range_first);
+		if (ts_pair_covers(&allowed, pair))
 			return true;
+	}
 	return false;
+}
+
+static bool is_only(const struct ip_range *range, const struct ip_addr *addr)
+{
+	return ip_addr_equal(&range->range_first, addr) &&
+	       ip_addr_equal(&range->range_last, addr);
+}
+
+/* In transport mode the selectors are between the outer addresses. */
+static bool between_hosts(const struct conf_conn *conn,
+			  const struct ipc_child *child,
+			  const struct ts_pair *pair)
+{
+	return conn->conn_mode != CONF_MODE_TRANSPORT ||
+	       (is_only(&pair->pair_local.ts_addrs, &child->ic_local.ep_addr) &&
+		is_only(&pair->pair_remote.ts_addrs,
+			&child->ic_remote.ep_addr));
 }
 
 static int check_selectors(const struct conf_conn *conn,
@@ -256,7 +299,8 @@ static int check_selectors(const struct conf_conn *conn,
 		if (!police_pair_valid(pair))
 			return reply_refuse(reply, EINVAL,
 					    "selectors that make no sense");
-		if (!police_pair_allowed(conn, pair))
+		if (!police_pair_allowed(conn, pair) ||
+		    !between_hosts(conn, child, pair))
 			return reply_refuse(reply, EPERM,
 					    "%.160s is wider than protect",
 					    ts_pair_print(pair, buf));
@@ -274,8 +318,6 @@ int police_child(const struct conf_conn *conn, const struct ipc_child *child,
 {
 	int ret;
 
-	if (conn->conn_mode != CONF_MODE_TUNNEL)
-		return reply_refuse(reply, EPERM, "only tunnel mode is there");
 	if (!child->ic_dirs ||
 	    !spi_valid(child, IPC_DIR_IN, child->ic_spi_in) ||
 	    !spi_valid(child, IPC_DIR_OUT, child->ic_spi_out))

@@ -94,7 +94,7 @@ static bool spi_fits(const struct msg_proposal *mp, enum select_rule rule)
 	size_t ike = rule == SELECT_IKE_REKEY ? MSG_SPI_LEN : 0;
 
 	return mp->mp_spi_len ==
-		(mp->mp_protocol == PROTO_ESP ? MSG_ESP_SPI_LEN : ike);
+		(mp->mp_protocol == PROTO_IKE ? ike : MSG_ESP_SPI_LEN);
 }
 
 bool select_proposal(struct selection *sel, const struct proposal *ours,

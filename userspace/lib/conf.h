@@ -53,6 +53,7 @@ enum conf_conn_key {
 	CONF_MODE,
 	CONF_IKE,
 	CONF_ESP,
+	CONF_AH,
 	CONF_ESN,
 	CONF_START,
 	CONF_ENCAPSULATION,
@@ -157,7 +158,8 @@ struct conf_conn {
 	u8 conn_nchildren;		/* child SAs; a protect line each */
 	u8 conn_nike;
 	struct proposal conn_ike[PROPOSALS_MAX];
-	u8 conn_nesp;			/* ESN transforms are filled in */
+	/* Of AH where the configuration says so; ESN transforms are filled in. */
+	u8 conn_nesp;
 	struct proposal conn_esp[PROPOSALS_MAX];
 
 	char conn_device[CONF_DEVICE_MAX + 1];	/* "": choose cygN */
@@ -223,6 +225,8 @@ const struct conf_conn *conf_find(const struct conf *conf, const char *name);
 /* The name in conf that looks most like this one, or NULL. */
 const char *conf_suggest(const struct conf *conf, const char *name);
 
+/* PROTO_ESP or PROTO_AH, for all of its child SAs. */
+u8 conf_protocol(const struct conf_conn *conn);
 /* The pairs of one of its child SAs, and how many there are. */
 const struct ts_pair *conf_child_pairs(const struct conf_conn *conn, u8 child,
 				       size_t *count);

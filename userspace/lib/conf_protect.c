@@ -85,7 +85,7 @@ static bool refuse_range(struct conf_reader *reader,
 	return false;
 }
 
-/* "RANGE [PROTOCOL [PORTS]]" */
+/* "[RANGE] [PROTOCOL [PORTS]]" */
 static bool parse_side(struct conf_reader *reader, struct conf_value value,
 		       struct ts *ts)
 {
@@ -94,11 +94,14 @@ static bool parse_side(struct conf_reader *reader, struct conf_value value,
 	char buf[64];
 
 	next_part(&value, &word, " ");
-	if (!ip_range_parse(&range, word.val_text))
+	ts_host(ts);
+	if (ip_range_parse(&range, word.val_text)) {
+		ts_from_range(ts, &range);
+		if (!next_part(&value, &word, " "))
+			return true;
+	} else if (!ip_protocol_parse(&ts->ts_protocol, word.val_text)) {
 		return refuse_range(reader, &word);
-	ts_from_range(ts, &range);
-	if (!next_part(&value, &word, " "))
-		return true;
+	}
 	if (!ip_protocol_parse(&ts->ts_protocol, word.val_text)) {
 		conf_error(reader, word.val_line, word.val_column,
 			   "not a protocol: \"%s\"",
@@ -142,6 +145,8 @@ static const char *add_pair(struct conf_conn *conn, const struct ts *local,
 	struct ts_pair pair = { *local, *remote };
 	u8 protocol = local->ts_protocol ?: remote->ts_protocol;
 
+	if (ts_is_host(local) != ts_is_host(remote))
+		return "one side is networks, the other is not";
 	if (local->ts_addrs.range_first.ip_family !=
 	    remote->ts_addrs.range_first.ip_family)
 		return "one side is IPv4, the other IPv6";
@@ -200,17 +205,47 @@ const struct ts_pair *conf_child_pairs(const struct conf_conn *conn, u8 child,
 static bool refuse_lone_side(struct conf_reader *reader,
 			     const struct conf_value *value)
 {
-	struct conf_value rest = *value, word;
-	u8 protocol;
-
-	next_part(&rest, &word, " ");
-	if (ip_protocol_parse(&protocol, word.val_text))
-		conf_error(reader, value->val_line, value->val_column,
-			   "a protocol without networks means transport mode, which is not in this release: write \"LOCAL <-> REMOTE\"");
-	else
-		conf_error(reader, value->val_line, value->val_column,
-			   "both sides are needed: \"LOCAL <-> REMOTE\"");
+	conf_error(reader, value->val_line, value->val_column,
+		   "both sides are needed: \"LOCAL <-> REMOTE\"");
 	return false;
+}
+
+/* "tcp 5432": those ports at either host, so that both write the same. */
+static const char *add_lone_side(struct conf_conn *conn, const struct ts *side)
+{
+	const char *refusal;
+	struct ts other;
+
+	ts_host(&other);
+	other.ts_protocol = side->ts_protocol;
+	refusal = add_pair(conn, &other, side);
+	if (!refusal && !ts_all_ports(side))
+		refusal = add_pair(conn, side, &other);
+	return refusal;
+}
+
+/* "tcp 5432, udp 53", in transport mode. */
+static bool parse_lone_sides(struct conf_reader *reader, struct conf_conn *conn,
+			     struct conf_value value)
+{
+	const char *refusal = NULL;
+	struct ts sides[SIDE_MAX];
+	size_t count, i;
+
+	if (!parse_sides(reader, value, sides, &count))
+		return false;
+	for (i = 0; i < count && !refusal; i++) {
+		if (!ts_is_host(&sides[i]))
+			return refuse_lone_side(reader, &value);
+		refusal = add_lone_side(conn, &sides[i]);
+	}
+	if (refusal) {
+		conf_error(reader, value.val_line, value.val_column, "%s",
+			   refusal);
+		return false;
+	}
+	conn->conn_nchildren++;
+	return true;
 }
 
 static size_t count_arrows(const char *text)
@@ -225,8 +260,8 @@ static size_t count_arrows(const char *text)
 }
 
 /*
- * One arrow: every local side with every remote side. Several arrows: a list
- * of pairs.
+ * No arrow: the hosts themselves. One arrow: every local side with every remote
+ * side. Several arrows: a list of pairs.
  */
 static bool parse_protect(struct conf_reader *reader,
 			  const struct conf_row *row, void *base,
@@ -238,7 +273,7 @@ static bool parse_protect(struct conf_reader *reader,
 
 	trim(&rest);
 	if (!arrows)
-		return refuse_lone_side(reader, &rest);
+		return parse_lone_sides(reader, base, rest);
 	if (arrows == 1)
 		return parse_product(reader, base, rest);
 	while (next_part(&rest, &part, ","))
@@ -328,11 +363,37 @@ static void print_ike(const struct conf_row *row, const void *base, char *buf,
 
 const struct conf_type conf_type_ike = { parse_ike, print_ike };
 
+u8 conf_protocol(const struct conf_conn *conn)
+{
+	return conn->conn_nesp ? conn->conn_esp[0].prop_protocol : PROTO_ESP;
+}
+
+/* One of esp and ah says "none", or is not there. */
+static bool is_other(struct conf_reader *reader, const struct conf_value *value,
+		     const struct conf_conn *conn, enum conf_conn_key other,
+		     u8 protocol)
+{
+	if (!conn->conn_nesp || !conn->conn_origin[other] ||
+	    conf_protocol(conn) == protocol)
+		return false;
+	conf_error(reader, value->val_line, value->val_column,
+		   "esp and ah exclude each other; line %u has the other one",
+		   conn->conn_origin[other]);
+	return true;
+}
+
 static bool parse_esp(struct conf_reader *reader, const struct conf_row *row,
 		      void *base, const struct conf_value *value)
 {
 	struct conf_conn *conn = base;
 
+	if (!strcmp(value->val_text, "none")) {
+		if (conf_protocol(conn) == PROTO_ESP)
+			conn->conn_nesp = 0;
+		return true;
+	}
+	if (is_other(reader, value, conn, CONF_AH, PROTO_ESP))
+		return false;
 	return parse_proposals(reader, PROTO_ESP, value, conn->conn_esp,
 			       &conn->conn_nesp);
 }
@@ -342,7 +403,35 @@ static void print_esp(const struct conf_row *row, const void *base, char *buf,
 {
 	const struct conf_conn *conn = base;
 
-	print_proposals(conn->conn_esp, conn->conn_nesp, buf, size);
+	if (conf_protocol(conn) == PROTO_ESP)
+		print_proposals(conn->conn_esp, conn->conn_nesp, buf, size);
+	else
+		text_copy(buf, size, "none");
 }
 
 const struct conf_type conf_type_esp = { parse_esp, print_esp };
+
+static bool parse_ah(struct conf_reader *reader, const struct conf_row *row,
+		     void *base, const struct conf_value *value)
+{
+	struct conf_conn *conn = base;
+
+	if (!strcmp(value->val_text, "none"))
+		return true;
+	return !is_other(reader, value, conn, CONF_ESP, PROTO_AH) &&
+	       parse_proposals(reader, PROTO_AH, value, conn->conn_esp,
+			       &conn->conn_nesp);
+}
+
+static void print_ah(const struct conf_row *row, const void *base, char *buf,
+		     size_t size)
+{
+	const struct conf_conn *conn = base;
+
+	if (conf_protocol(conn) == PROTO_AH)
+		print_proposals(conn->conn_esp, conn->conn_nesp, buf, size);
+	else
+		text_copy(buf, size, "none");
+}
+
+const struct conf_type conf_type_ah = { parse_ah, print_ah };

@@ -112,14 +112,14 @@ const struct conf_row conf_conn_rows[CONF_CONN_KEYS] = {
 	},
 	[CONF_PROTECT] = {
 		{ "protect", "networks", NULL, NULL,
-		  "What travels protected: LOCAL <-> REMOTE, each a network, range or address, or several with commas between them (then each local one with each remote one), with a protocol and ports behind it where only those are meant: 10.1.0.0/16 <-> 10.2.0.5 tcp 443. May be repeated, for a child SA each; at most 16 pairs."
+		  "What travels protected: LOCAL <-> REMOTE, each a network, range or address, or several with commas between them (then each local one with each remote one), with a protocol and ports behind it where only those are meant: 10.1.0.0/16 <-> 10.2.0.5 tcp 443. In transport mode there are no networks: tcp 5432 is that port of either host, udp 53 <-> udp that of ours alone, any all that the two say to each other. May be repeated, for a child SA each; at most 16 pairs."
 		},
 		&conf_type_protect, MEMBER(pairs), .row_required = true,
 		.row_repeats = true,
 	},
 	[CONF_MODE] = {
-		{ "mode", "word", "tunnel", "tunnel",
-		  "Tunnel mode. Transport mode is not in this release."
+		{ "mode", "word", "tunnel, transport", "tunnel",
+		  "Whether whole packets travel between networks, or what local and remote say to each other keeps its header. The peer must want the same."
 		},
 		&conf_type_word, MEMBER(mode), .row_words = modes,
 	},
@@ -134,6 +134,12 @@ const struct conf_row conf_conn_rows[CONF_CONN_KEYS] = {
 		  "Algorithms for the traffic: cipher and, for perfect forward secrecy when keys are renewed, a key exchange (aes256gcm-x25519). The word none makes the key exchange optional; esn or noesn decide on sequence numbers instead of the key esn."
 		},
 		&conf_type_esp, MEMBER(esp),
+	},
+	[CONF_AH] = {
+		{ "ah", "proposals", NULL, "none",
+		  "Algorithms for traffic that is authenticated and not encrypted, by AH (RFC 4302) instead of ESP: a hash and perhaps a key exchange (sha256-x25519). It cannot pass a NAT."
+		},
+		&conf_type_ah, MEMBER(esp),
 	},
 	[CONF_ESN] = {
 		{ "esn", "word", "yes, no", "yes",
@@ -354,9 +360,32 @@ static void check_address(struct conf_reader *reader,
 static void check_mode(struct conf_reader *reader,
 		       const struct conf_conn *conn)
 {
-	if (conn->conn_mode == CONF_MODE_TRANSPORT)
-		conf_error(reader, conn->conn_origin[CONF_MODE], 1,
-			   "transport mode is not in this release");
+	bool transport = conn->conn_mode == CONF_MODE_TRANSPORT;
+	size_t i;
+
+	for (i = 0; i < conn->conn_npairs; i++) {
+		const struct ts_pair *pair = &conn->conn_pairs[i];
+
+		if (ts_is_host(&pair->pair_local) == transport &&
+		    ts_is_host(&pair->pair_remote) == transport)
+			continue;
+		conf_error(reader, conn->conn_origin[CONF_PROTECT], 1,
+			   transport ?
+			   "mode = transport protects what the two hosts say to each other: leave networks out of protect" :
+			   "protect without networks is for mode = transport: otherwise write \"LOCAL <-> REMOTE\"");
+		return;
+	}
+}
+
+static void check_ah(struct conf_reader *reader, const struct conf_conn *conn)
+{
+	if (!conn->conn_nesp)
+		conf_error(reader, conn->conn_origin[CONF_ESP], 1,
+			   "neither esp nor ah is left");
+	if (conf_protocol(conn) == PROTO_AH &&
+	    conn->conn_encapsulation == CONF_ENCAP_UDP)
+		conf_error(reader, conn->conn_origin[CONF_ENCAPSULATION], 1,
+			   "AH cannot travel inside UDP: use esp");
 }
 
 void conf_check_conn(struct conf_reader *reader, struct conf_conn *conn)
@@ -368,6 +397,7 @@ void conf_check_conn(struct conf_reader *reader, struct conf_conn *conn)
 	check_families(reader, conn);
 	check_address(reader, conn);
 	check_mode(reader, conn);
+	check_ah(reader, conn);
 	for (i = 0; i < conn->conn_nesp; i++)
 		proposal_set_esn(&conn->conn_esp[i], conn->conn_esn);
 }

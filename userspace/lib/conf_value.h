@@ -60,6 +60,7 @@ extern const struct conf_type conf_type_signatures;
 extern const struct conf_type conf_type_protect;
 extern const struct conf_type conf_type_ike;
 extern const struct conf_type conf_type_esp;
+extern const struct conf_type conf_type_ah;
 
 extern const struct conf_row conf_conn_rows[CONF_CONN_KEYS];
 extern const struct conf_row conf_global_rows[CONF_GLOBAL_KEYS];

@@ -313,10 +313,12 @@ static const char *alg_refusal(const struct algorithm *alg, u8 protocol)
 {
 	if (alg->alg_refusal)
 		return alg->alg_refusal;
+	if (alg->alg_type == TRANSFORM_ENCR && protocol == PROTO_AH)
+		return "is a cipher, and AH has none";
 	if (alg->alg_flags & protocol_flag(protocol))
 		return NULL;
 	if (alg->alg_type == TRANSFORM_ESN)
-		return "is for esp proposals";
+		return "is for esp and ah proposals";
 	if (alg->alg_type == TRANSFORM_PRF)
 		return "is for ike proposals";
 	if (alg->alg_type == TRANSFORM_KE && alg->alg_id == KE_NONE)
@@ -433,6 +435,12 @@ static bool complete(struct proposal *prop, char *err, size_t err_size)
 			aead = true;
 		else
 			other = true;
+	}
+	if (prop->prop_protocol == PROTO_AH) {
+		if (!proposal_first(prop, TRANSFORM_INTEG))
+			snprintf(err, err_size,
+				 "an ah proposal needs a hash, as in \"sha256\"");
+		return proposal_first(prop, TRANSFORM_INTEG);
 	}
 	if (!aead && !other) {
 		snprintf(err, err_size, "no cipher, as in \"aes256gcm\"");

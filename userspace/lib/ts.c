@@ -41,6 +41,17 @@ void ts_all(struct ts *ts, int family)
 	ts_from_range(ts, &range);
 }
 
+void ts_host(struct ts *ts)
+{
+	memset(ts, 0, sizeof(*ts));
+	ts->ts_port_last = 65535;
+}
+
+bool ts_is_host(const struct ts *ts)
+{
+	return ts->ts_addrs.range_first.ip_family == AF_UNSPEC;
+}
+
 bool ts_all_ports(const struct ts *ts)
 {
 	return ts->ts_port_first == 0 && ts->ts_port_last == 65535;
@@ -95,6 +106,19 @@ bool ts_pair_covers(const struct ts_pair *outer, const struct ts_pair *inner)
 {
 	return ts_covers(&outer->pair_local, &inner->pair_local) &&
 	       ts_covers(&outer->pair_remote, &inner->pair_remote);
+}
+
+static void fill(struct ts *ts, const struct ip_addr *addr)
+{
+	if (ts_is_host(ts))
+		ts->ts_addrs = (struct ip_range){ *addr, *addr };
+}
+
+void ts_pair_fill(struct ts_pair *pair, const struct ip_addr *local,
+		  const struct ip_addr *remote)
+{
+	fill(&pair->pair_local, local);
+	fill(&pair->pair_remote, remote);
 }
 
 void ts_pair_swap(struct ts_pair *out, const struct ts_pair *pair)
@@ -176,14 +200,15 @@ const char *port_range_print(u16 first, u16 last, char buf[16])
 
 const char *ts_print(const struct ts *ts, char buf[TS_STRLEN])
 {
-	char range[IP_RANGE_STRLEN], number[8], ports[16];
-	bool all_ports = ts_all_ports(ts);
+	char range[IP_RANGE_STRLEN] = "", number[8], ports[16];
+	bool all_ports = ts_all_ports(ts), host = ts_is_host(ts);
 
-	ip_range_print(&ts->ts_addrs, range);
-	if (!ts->ts_protocol && all_ports)
+	if (!host)
+		ip_range_print(&ts->ts_addrs, range);
+	if (!ts->ts_protocol && all_ports && !host)
 		snprintf(buf, TS_STRLEN, "%s", range);
 	else
-		snprintf(buf, TS_STRLEN, "%s %s%s%s", range,
+		snprintf(buf, TS_STRLEN, "%s%s%s%s%s", range, host ? "" : " ",
 			 ip_protocol_print(ts->ts_protocol, number),
 			 all_ports ? "" : " ", all_ports ? "" :
 			 port_range_print(ts->ts_port_first, ts->ts_port_last,

@@ -10,7 +10,8 @@
 
 /*
  * One side. ts_protocol 0 means any; ports are inclusive, host byte order,
- * 0-65535 for any; for ICMP they hold type * 256 + code.
+ * 0-65535 for any; for ICMP they hold type * 256 + code. In the configuration
+ * a range of no family stands for the host itself, whatever its address.
  */
 struct ts {
 	struct ip_range ts_addrs;
@@ -30,6 +31,9 @@ struct ts_pair {
 
 /* Everything of a family. */
 void ts_all(struct ts *ts, int family);
+/* The host itself, any protocol and port. */
+void ts_host(struct ts *ts);
+bool ts_is_host(const struct ts *ts);
 /* Any protocol and port within the range. */
 void ts_from_range(struct ts *ts, const struct ip_range *range);
 bool ts_all_ports(const struct ts *ts);
@@ -41,6 +45,9 @@ bool ts_intersect(struct ts *out, const struct ts *a, const struct ts *b);
 
 bool ts_pair_equal(const struct ts_pair *a, const struct ts_pair *b);
 bool ts_pair_covers(const struct ts_pair *outer, const struct ts_pair *inner);
+/* The addresses of the two hosts where the pair means the hosts themselves. */
+void ts_pair_fill(struct ts_pair *pair, const struct ip_addr *local,
+		  const struct ip_addr *remote);
 /* Local and remote change places: the same pair as the peer sees it. */
 void ts_pair_swap(struct ts_pair *out, const struct ts_pair *pair);
 
