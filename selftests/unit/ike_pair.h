@@ -124,6 +124,10 @@ static const char *tap_notify(u16 type, char buf[16])
 		return "NATD";
 	case N_FRAGMENTATION_SUPPORTED:
 		return "FRAG";
+	case N_CHILDLESS_IKEV2_SUPPORTED:
+		return "CHILDLESS";
+	case N_ESP_TFC_PADDING_NOT_SUPPORTED:
+		return "NO_TFC";
 	}
 	return msg_notify_name(type, buf);
 }
@@ -917,7 +921,7 @@ static void assert_one_pair(struct pair *pair)
 }
 
 #define INIT_REQUEST	"SA KE NONCE N(NATS) N(NATD) N(FRAG)"
-#define INIT_REPLY	"SA KE NONCE N(NATS) N(NATD) N(FRAG)"
+#define INIT_REPLY	"SA KE NONCE N(NATS) N(NATD) N(FRAG) N(CHILDLESS)"
 #define AUTH_REQUEST	"IDi IDr AUTH N(INITIAL_CONTACT) SA TSi TSr"
 #define AUTH_REPLY	"IDr AUTH SA TSi TSr"
 

@@ -87,7 +87,7 @@ static void test_every_key(void **state)
 	struct conf *conf =
 		parse_good("global {\n ike-port = 1500\n natt-port = 5500\n"
 			   " control-dir = /tmp/c\n log-level = debug\n}\n"
-			   BEGIN " remote = 192.0.2.1\n psk = none\n"
+			   BEGIN " remote = 192.0.2.1\n remote-port = 4500\n psk = none\n"
 			   " protect = 10.1.0.0/16 <-> 10.2.0.0/16\n"
 			   " local = 198.51.100.1\n local-id = a.example\n"
 			   " cert = c\n key = k\n passphrase = none\n"
@@ -96,7 +96,7 @@ static void test_every_key(void **state)
 			   " remote-id = user@b.example\n mode = tunnel\n"
 			   " ike = aes128gcm-sha256-ecp256\n"
 			   " esp = chacha20poly1305-x25519, aes128gcm\n"
-			   " ah = none\n esn = no\n start = trap\n encapsulation = udp\n mobike = yes\n"
+			   " ah = none\n esn = no\n start = trap\n childless = yes\n redirect = 192.0.2.9, ::9\n reauth = 1d\n encapsulation = udp\n mobike = yes\n"
 			   " device = wan7\n address = 10.1.0.1\n mtu = 1400\n"
 			   " rekey = 1h30m\n rekey-bytes = 5G\n"
 			   " ike-lifetime = 1d\n liveness = off\n"
@@ -318,8 +318,8 @@ static void test_places_of_errors(void **state)
 	assert_error(WITH("ah = sha256\n esp = aes256gcm"), 6, 8, "line 5");
 	assert_error(WITH("ah = sha256\n encapsulation = udp"), 6, 1,
 		     "AH cannot");
-	assert_error(WITH("local = gw.example.org"), 5, 10, "not looked up");
-	assert_error(WITH("local = 1.2.3.4.5"), 5, 10, "not looked up");
+	assert_error(WITH("local = gw.example.org"), 5, 10, "only remote may");
+	assert_error(WITH("local = 1.2.3.4.5"), 5, 10, "only remote may");
 	assert_error(WITH("local = 0.0.0.0"), 5, 10, "not an address");
 	assert_error(WITH("local = 2001:db8::1"), 5, 1, "family");
 	assert_error(WITH("local-id = C=CH, XYZ=x"), 5, 13, "no such attribute");
@@ -393,6 +393,38 @@ static void test_any_remote(void **state)
 	assert_error(text, 6, 1, "only wait");
 	snprintf(text, sizeof(text), "%s remote-id = x\n}\n", head);
 	conf_free(parse_good(text));
+}
+
+static void test_named_remote(void **state)
+{
+	static const char head[] = " psk = a\n protect = ::/0 <-> ::/0\n";
+	static const char *const bad[] = {
+		"1.2.3.4.5", "300.1.1.1", "-a.b", "a-.b", "a..b", "a.", "a.1",
+	};
+	struct conf_conn *conn;
+	struct conf *conf;
+	char text[512], buf[64];
+	size_t i;
+
+	snprintf(text, sizeof(text),
+		 BEGIN " remote = gw.example.org\n start = start\n%s}\n", head);
+	conf = parse_good(text);
+	conn = &conf->conf_conns[0];
+	assert_false(conf_remote_is_any(conn));
+	assert_int_equal(conn->conn_remote.ip_family, AF_UNSPEC);
+	assert_int_equal(conn->conn_remote_id.id_type, ID_FQDN);
+	assert_string_equal(conf_conn_value(conn, CONF_REMOTE, buf, sizeof(buf)),
+			    "gw.example.org");
+	assert_string_equal(conf_conn_value(conn, CONF_REMOTE_ID, buf,
+					    sizeof(buf)), "gw.example.org");
+	conf_free(conf);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		snprintf(text, sizeof(text), BEGIN " remote = %s\n%s}\n", bad[i],
+			 head);
+		assert_error(text, 2, 11, "neither an address nor a name");
+	}
+	assert_error(BEGIN " remote = gw.test\n psk = a\n mode = transport\n"
+		     " start = trap\n protect = any\n}\n", 5, 1, "its name");
 }
 
 static void assert_mode_pairs(const char *mode, const char *protect,
@@ -713,6 +745,7 @@ int main(void)
 		cmocka_unit_test(test_dn_print),
 		cmocka_unit_test(test_any_remote),
 		cmocka_unit_test(test_protect),
+		cmocka_unit_test(test_named_remote),
 		cmocka_unit_test(test_protect_hosts),
 		cmocka_unit_test(test_ah),
 		cmocka_unit_test(test_bad_protect),

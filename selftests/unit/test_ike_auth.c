@@ -21,7 +21,7 @@
 	" cert = /b\n key = /b.key\n trust = /ca\n" \
 	" local-id = b.test\n remote-id = a.test\n}\n"
 #define CERT_INIT_REQUEST INIT_REQUEST " N(SIGNATURE_HASH_ALGORITHMS)"
-#define CERT_INIT_REPLY CERT_INIT_REQUEST " CERTREQ"
+#define CERT_INIT_REPLY INIT_REPLY " N(SIGNATURE_HASH_ALGORITHMS) CERTREQ"
 #define CERT_REQUEST "IDi CERT CERTREQ IDr AUTH N(INITIAL_CONTACT) SA TSi TSr"
 
 static EVP_PKEY *ca_key, *a_key, *b_key;

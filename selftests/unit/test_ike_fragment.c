@@ -102,14 +102,14 @@ static void test_off(void **state)
 	pair = pair_new(long_a(SMALL), long_b(" fragment-size = off"));
 	side_command(&pair->pair_a, core_up);
 	expect_deliver(pair, "a->b 0 IKE_SA_INIT: " INIT_REQUEST);
-	expect_deliver(pair, "b->a 0 IKE_SA_INIT reply: SA KE NONCE N(NATS) N(NATD)");
+	expect_deliver(pair, "b->a 0 IKE_SA_INIT reply: SA KE NONCE N(NATS) N(NATD) N(CHILDLESS)");
 	expect_deliver(pair, "a->b 1 IKE_AUTH: " AUTH_LONG);
 	expect_deliver(pair, "b->a 1 IKE_AUTH reply: " AUTH_REPLY);
 	end(pair);
 	pair = pair_new(long_a(" fragment-size = off"), long_b(SMALL));
 	side_command(&pair->pair_a, core_up);
 	expect_deliver(pair, "a->b 0 IKE_SA_INIT: SA KE NONCE N(NATS) N(NATD)");
-	expect_deliver(pair, "b->a 0 IKE_SA_INIT reply: SA KE NONCE N(NATS) N(NATD)");
+	expect_deliver(pair, "b->a 0 IKE_SA_INIT reply: SA KE NONCE N(NATS) N(NATD) N(CHILDLESS)");
 	expect_deliver(pair, "a->b 1 IKE_AUTH: " AUTH_LONG);
 	expect_deliver(pair, "b->a 1 IKE_AUTH reply: " AUTH_REPLY);
 	end(pair);
@@ -401,7 +401,7 @@ static void test_not_agreed(void **state)
 
 	side_command(&pair->pair_a, core_up);
 	expect_deliver(pair, "a->b 0 IKE_SA_INIT: " INIT_REQUEST);
-	expect_deliver(pair, "b->a 0 IKE_SA_INIT reply: SA KE NONCE N(NATS) N(NATD)");
+	expect_deliver(pair, "b->a 0 IKE_SA_INIT reply: SA KE NONCE N(NATS) N(NATD) N(CHILDLESS)");
 	pair_clear_wire(pair);
 	send_part(pair, 1, 2, 10);
 	assert_null(responder(pair)->sa_parts[0]);

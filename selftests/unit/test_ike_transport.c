@@ -12,7 +12,7 @@
 #define NET_A(more)	CONF_A(QUIET more)
 #define NET_B(more)	CONF_B(QUIET more)
 
-#define USE	"N(USE_TRANSPORT_MODE) "
+#define USE	"N(USE_TRANSPORT_MODE) N(NO_TFC) "
 #define REQUEST	"IDi IDr AUTH N(INITIAL_CONTACT) " USE "SA TSi TSr"
 #define REPLY	"IDr AUTH " USE "SA TSi TSr"
 
@@ -148,6 +148,45 @@ static void test_nat(void **state)
 	pair_free(pair);
 }
 
+/*
+ * Two clients behind one NAT, which both look like it: packets to the one could
+ * not be told from those to the other, so the second is refused.
+ */
+static void test_two_behind_nat(void **state)
+{
+	static const char server[] =
+		"connection one {\n remote = any\n remote-id = one.test\n psk = /psk\n"
+		" protect = tcp 5432 <-> tcp\n" HOSTS "}\n"
+		PAIR_CONN("any", "tcp 5432 <-> tcp",
+			  HOSTS " remote-id = 192.0.2.1\n");
+	struct pair *pair = pair_new(WEB_A(""), server);
+	struct conn *other;
+	struct ike_sa *sa;
+
+	pair->pair_nat = true;
+	side_command(&pair->pair_a, core_up);
+	pair_run(pair);
+	assert_one_pair(pair);
+	/* That one was somebody else, and another client begins now. */
+	sa = side_sa(&pair->pair_b);
+	other = conn_find(pair->pair_b.side_core, "one");
+	ike_sa_assign(sa, other);
+	sa->sa_id_remote = other->cn_conf.conn_remote_id;
+	ike_sa_close(side_sa(&pair->pair_a));
+	side_command(&pair->pair_a, core_up);
+	pair_run(pair);
+	assert_non_null(strstr(pair->pair_a.side_error, "TS_UNACCEPTABLE"));
+	assert_said(&pair->pair_b, "another client behind the same NAT");
+	assert_non_null(conn_child(other));
+	/* When the first has gone there is room. */
+	ike_sa_close(sa);
+	side_command(&pair->pair_a, core_up);
+	pair_run(pair);
+	assert_string_equal(pair->pair_a.side_error, "");
+	assert_one_pair(pair);
+	pair_free(pair);
+}
+
 /* The same exchanges, with AH's protocol number in all of them. */
 static void test_ah(void **state)
 {
@@ -265,6 +304,7 @@ int main(void)
 		cmocka_unit_test(test_answered_with_tunnel),
 		cmocka_unit_test(test_asked_for_tunnel),
 		cmocka_unit_test(test_nat),
+		cmocka_unit_test(test_two_behind_nat),
 		cmocka_unit_test(test_ah),
 		cmocka_unit_test(test_ah_against_esp),
 		cmocka_unit_test(test_ah_behind_nat),

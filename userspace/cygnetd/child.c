@@ -415,7 +415,7 @@ void child_rekey_later(struct child *child)
 	if (child->child_state == CHILD_REKEYING)
 		child_set_state(child, CHILD_INSTALLED);
 	if (++child->child_tries == CHILD_TRIES_MAX &&
-	    conf->conn_remote.ip_family != AF_UNSPEC)
+	    !conf_remote_is_any(conf))
 		ike_sa_replace(child->child_sa, "its child cannot be rekeyed");
 	arm(child, (CHILD_AGAIN_MS / 2 + random % CHILD_AGAIN_MS) <<
 	    (child->child_tries < 6 ? child->child_tries - 1 : 5));

@@ -13,6 +13,8 @@
 #include "explain.h"
 #include "hitless.h"
 
+#define PORT_IKE	500	/* of peers */
+
 enum command_verb {
 	COMMAND_UP,
 	COMMAND_DOWN,
@@ -315,6 +317,8 @@ static void ask(struct conn *conn, enum conn_wait wait, enum ipc_type type)
 
 	conn->cn_wait = wait;
 	core_ask_init(&msg, type, conn->cn_conf.conn_name);
+	if (type == IPC_RESOLVE)
+		msg.im_resolve.iv_try = conn->cn_tries;
 	waiter_ask(conn->cn_core, &conn->cn_waiter, &msg);
 }
 
@@ -353,11 +357,19 @@ static void initiate(struct conn *conn, const struct ipc_reply *reply,
 	struct core *core = conn->cn_core;
 	struct core_path path = {
 		.cp_local = { reply->ir_local, core->core_ike_port },
-		.cp_remote = { reply->ir_remote, 500 },
+		.cp_remote = { reply->ir_remote, PORT_IKE },
 	};
+	u16 port = conn->cn_conf.conn_remote_port;
 	struct exchange *ex = NULL;
 	struct ike_sa *sa;
 
+	if (port != PORT_IKE) {
+		path.cp_natt = 1;
+		path.cp_local.ep_port = core->core_natt_port;
+		path.cp_remote.ep_port = port;
+	}
+	if (ip_addr_len(&conn->cn_redirect))
+		path.cp_remote.ep_addr = conn->cn_redirect;
 	sa = ike_sa_new(core, conn, &path, true);
 	if (sa)
 		ex = exchange_queue(sa, EX_INIT);
@@ -411,15 +423,38 @@ static void on_setup(struct conn *conn, const struct ipc_reply *reply)
 static void on_resolve(struct conn *conn, const struct ipc_reply *reply)
 {
 	char local[IP_ADDR_STRLEN], remote[IP_ADDR_STRLEN];
+	char name[CONF_HOST_MAX + 8] = "peer ";
 
+	if (conn->cn_conf.conn_remote_name[0])
+		snprintf(name, sizeof(name), "%s is ",
+			 conn->cn_conf.conn_remote_name);
 	if (reply->ir_errno) {
 		conn_failed(conn, "no way to the peer: %s", reply->ir_text);
 		return;
 	}
-	conn_progress(conn, "resolve", "peer %s from %s",
+	conn_progress(conn, "resolve", "%s%s from %s", name,
 		      ip_addr_print(&reply->ir_remote, remote),
 		      ip_addr_print(&reply->ir_local, local));
 	initiate(conn, reply, expired(conn));
+}
+
+void conn_redirect(struct ike_sa *sa, struct exchange *ex,
+		   const struct ip_addr *target)
+{
+	struct conn *conn = sa->sa_conn;
+	char text[IP_ADDR_STRLEN];
+
+	conn_progress(conn, "redirect", "the peer sends us to %s",
+		      ip_addr_print(target, text));
+	conn->cn_redirected_from = sa->sa_path.cp_remote.ep_addr;
+	conn->cn_redirect = *target;
+	if (ex->ex_has_packet) {
+		conn->cn_packet = ex->ex_packet;
+		conn->cn_has_packet = true;
+	}
+	if (conn->cn_wait == CONN_IDLE)
+		ask(conn, CONN_RESOLVE, IPC_RESOLVE);
+	ike_sa_close(sa);
 }
 
 static void come_back(struct conn *conn);
@@ -544,7 +579,7 @@ void conn_start(struct conn *conn)
 		ask(conn, CONN_SETUP, IPC_CONN_UP);
 	else if (sa)
 		make_children(conn, sa, missing(conn));
-	else if (conn->cn_conf.conn_remote.ip_family == AF_UNSPEC)
+	else if (conf_remote_is_any(&conn->cn_conf))
 		finish(conn, COMMAND_UP, NULL);	/* waits for its peers */
 	else
 		ask(conn, CONN_RESOLVE, IPC_RESOLVE);
@@ -552,7 +587,7 @@ void conn_start(struct conn *conn)
 
 void conn_replace(struct conn *conn, struct ike_sa *old)
 {
-	if (conn->cn_conf.conn_remote.ip_family == AF_UNSPEC) {
+	if (conf_remote_is_any(&conn->cn_conf)) {
 		ike_sa_log(old, CORE_WARNING,
 			   "its peer has not replaced it: deleted");
 		ike_sa_delete(old);
@@ -591,6 +626,7 @@ void conn_failed(struct conn *conn, const char *format, ...)
 	vsnprintf(conn->cn_error, sizeof(conn->cn_error), format, args);
 	va_end(args);
 	conn_log(conn, CORE_WARNING, "not up: %s", conn->cn_error);
+	memset(&conn->cn_redirect, 0, sizeof(conn->cn_redirect));
 	explain_end(conn, true, "%s", conn->cn_error);
 	/* Who asked knows now, and may ask again. */
 	if (has_command(conn, COMMAND_UP))
@@ -832,6 +868,21 @@ void conn_child_up(struct conn *conn, struct child *child)
 		go_on(conn, child->child_sa);
 	else
 		finish(conn, COMMAND_UP, NULL);
+}
+
+void conn_without_child(const struct exchange *ex)
+{
+	struct ike_sa *sa = ex->ex_sa;
+	struct conn *conn = sa->sa_conn;
+
+	if (ex->ex_has_packet) {
+		conn->cn_packet = ex->ex_packet;
+		conn->cn_has_packet = true;
+	}
+	if (sa->sa_replaces)
+		drop_replaced(conn, sa);
+	else if (conn->cn_wanted)
+		conn_start(conn);
 }
 
 void conn_child_gone(struct conn *conn)

@@ -55,6 +55,10 @@ struct conn {
 	struct ts_pair cn_packet;	/* of the last ACQUIRE */
 	char cn_device[16];
 	u32 cn_mtu;
+	struct ip_addr cn_redirect;	/* where the peer has sent us, or none */
+	struct ip_addr cn_redirected_from;
+	u32 cn_redirects;		/* since then */
+	u64 cn_redirects_since;
 	struct timer cn_timer;		/* next try, or end of patience */
 	u32 cn_tries;
 	u64 cn_since;			/* of the attempt under way */
@@ -114,11 +118,17 @@ struct child *conn_child_of(const struct conn *conn, u8 group);
  */
 bool conn_holds(const struct ike_sa *but);
 
+/* An attempt goes on at another gateway. */
+void conn_redirect(struct ike_sa *sa, struct exchange *ex,
+		   const struct ip_addr *target);
+
 /* What the machines report. */
 void conn_is_set_up(struct conn *conn, const struct ipc_reply *reply);
 void conn_sa_up(struct conn *conn, struct ike_sa *sa);
 void conn_sa_gone(struct conn *conn, struct ike_sa *sa);
 void conn_child_up(struct conn *conn, struct child *child);
+/* The IKE SA is up, and its children are still to come (RFC 6023). */
+void conn_without_child(const struct exchange *ex);
 /* A child is gone that nothing may have replaced. */
 void conn_child_gone(struct conn *conn);
 /* A rekey has come to its end; error NULL if it went well. */

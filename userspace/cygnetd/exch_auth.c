@@ -13,31 +13,17 @@
 #include "mobike.h"
 #include "explain.h"
 #include "offer.h"
+#include "redirect.h"
 #include "select.h"
 #include "text.h"
 #include "verify.h"
+#include "wire.h"
 
 static void fail_auth(struct exchange *ex, const char *why);
 
 static const char *name_of(const struct ike_sa *sa)
 {
 	return sa->sa_conn->cn_conf.conn_name;
-}
-
-/* Ours. The SPI comes first, since the message carries it. */
-void auth_start(struct exchange *ex, const struct message *msg)
-{
-	struct ike_sa *sa = ex->ex_sa;
-
-	(void)msg;
-	conn_local_id(sa->sa_conn, &sa->sa_path, &sa->sa_id_local);
-	conn_remote_id(sa->sa_conn, &sa->sa_path, &sa->sa_id_remote);
-	ex->ex_child = child_new(sa, true);
-	if (!ex->ex_child) {
-		ike_sa_fail(sa, "out of memory");
-		return;
-	}
-	offer_ask_spi(ex);
 }
 
 /* Our own AUTH value, or the peer's where a pre-shared key makes it. */
@@ -54,6 +40,28 @@ static void ask_auth(struct exchange *ex, enum ipc_side side,
 	else
 		fail_auth(ex, err);
 	OPENSSL_cleanse(&msg, sizeof(msg));
+}
+
+/* Ours. The SPI comes first, since the message carries it. */
+void auth_start(struct exchange *ex, const struct message *msg)
+{
+	struct ike_sa *sa = ex->ex_sa;
+
+	(void)msg;
+	conn_local_id(sa->sa_conn, &sa->sa_path, &sa->sa_id_local);
+	conn_remote_id(sa->sa_conn, &sa->sa_path, &sa->sa_id_remote);
+	ex->ex_childless = sa->sa_childless &&
+		sa->sa_conn->cn_conf.conn_childless;
+	if (ex->ex_childless) {
+		ask_auth(ex, IPC_LOCAL, EX_PSK);
+		return;
+	}
+	ex->ex_child = child_new(sa, true);
+	if (!ex->ex_child) {
+		ike_sa_fail(sa, "out of memory");
+		return;
+	}
+	offer_ask_spi(ex);
 }
 
 void auth_sign(struct exchange *ex, const struct message *msg)
@@ -87,7 +95,8 @@ void auth_send(struct exchange *ex, const struct message *msg)
 	if (!conn_holds(sa))
 		emit_notify(&em, N_INITIAL_CONTACT, NULL, 0);
 	mobike_emit(ex, &em);
-	offer_emit(ex, &em, SELECT_NO_KE);
+	if (!ex->ex_childless)
+		offer_emit(ex, &em, SELECT_NO_KE);
 	exchange_send(ex, &em);
 }
 
@@ -242,7 +251,10 @@ void auth_response(struct exchange *ex, const struct message *msg)
 		return;
 	}
 	mobike_take(sa, msg);
-	offer_take_answer(ex, msg, SELECT_NO_KE);
+	ike_sa_limit(sa, msg);
+	redirect_find(sa, msg, &ex->ex_redirect);
+	if (!ex->ex_childless)
+		offer_take_answer(ex, msg, SELECT_NO_KE);
 	verify_auth(ex);
 }
 
@@ -299,6 +311,18 @@ void auth_verified(struct exchange *ex, const struct message *msg)
 	ike_sa_up(sa);
 	if (sa->sa_state != IKE_ESTABLISHED) {
 		exchange_end(ex);	/* the other side was faster */
+		return;
+	}
+	if (ip_addr_len(&ex->ex_redirect)) {
+		if (ex->ex_child)
+			child_down(ex->ex_child, false);
+		exchange_end(ex);
+		redirect_follow(sa, &ex->ex_redirect);
+		return;
+	}
+	if (ex->ex_childless) {
+		exchange_end(ex);
+		conn_without_child(ex);
 		return;
 	}
 	if (ex->ex_refusal) {
@@ -365,10 +389,18 @@ static void fail_auth(struct exchange *ex, const char *why)
 
 void auth_request(struct exchange *ex, const struct message *msg)
 {
+	const u32 of_child = PL(SA) | PL(TS_I) | PL(TS_R);
 	struct ike_sa *sa = ex->ex_sa;
 	struct conn *conn = auth_find_conn(sa, msg);
 	char text[400];
 
+	ex->ex_childless = !(msg->msg_seen & of_child);
+	if (!ex->ex_childless && (msg->msg_seen & of_child) != of_child) {
+		exchange_refuse_why(ex, N_INVALID_SYNTAX,
+				    "half of what makes a child SA");
+		ike_sa_linger(sa);
+		return;
+	}
 	if (!conn) {
 		fail_auth(ex, "nobody expects this peer");
 		return;
@@ -382,7 +414,8 @@ void auth_request(struct exchange *ex, const struct message *msg)
 		fail_auth(ex, text);
 		return;
 	}
-	offer_take_request(ex, msg, SELECT_NO_KE);
+	if (!ex->ex_childless)
+		offer_take_request(ex, msg, SELECT_NO_KE);
 	verify_auth(ex);
 }
 
@@ -400,6 +433,16 @@ void auth_request_verified(struct exchange *ex, const struct message *msg)
 		ask_auth(ex, IPC_LOCAL, EX_PSK);
 }
 
+static void emit_lifetime(const struct ike_sa *sa, struct emit *em)
+{
+	u32 seconds = sa->sa_conn->cn_conf.conn_reauth;
+	u8 data[4];
+
+	put_be32(data, seconds);
+	if (seconds)
+		emit_notify(em, N_AUTH_LIFETIME, data, sizeof(data));
+}
+
 static void answer(struct exchange *ex)
 {
 	struct ike_sa *sa = ex->ex_sa;
@@ -412,9 +455,10 @@ static void answer(struct exchange *ex)
 	auth_emit(sa, &em, ex->ex_auth, ex->ex_auth_len);
 	if (ex->ex_refusal)
 		emit_notify(&em, ex->ex_refusal, NULL, 0);
-	else
+	else if (!ex->ex_childless)
 		offer_emit_answer(ex, &em);
 	mobike_emit(ex, &em);
+	emit_lifetime(sa, &em);
 	ike_sa_assign(sa, sa->sa_conn);
 	exchange_answer(ex, &em);
 	if (sa->sa_dead)
@@ -423,9 +467,9 @@ static void answer(struct exchange *ex)
 	ike_sa_up(sa);
 	if (ex->ex_refusal && child)
 		child_down(child, false);
-	else if (!ex->ex_refusal && child->child_dirs & IPC_DIR_OUT)
+	else if (child && child->child_dirs & IPC_DIR_OUT)
 		child_up(child);
-	else if (!ex->ex_refusal)
+	else if (child)
 		child_receive(child, NULL, ike_sa_loses(sa) ?
 			      CHILD_OVERDUE_MS : CHILD_CHANGE_MS);
 	if (ex->ex_refusal)
@@ -477,7 +521,10 @@ void auth_request_conn(struct exchange *ex, const struct message *msg)
 		return;
 	}
 	conn_is_set_up(ex->ex_sa->sa_conn, ex->ex_reply);
-	offer_ask_spi(ex);
+	if (ex->ex_childless)
+		answer(ex);
+	else
+		offer_ask_spi(ex);
 }
 
 /*

@@ -8,6 +8,7 @@
 #include "conn.h"
 #include "exchange.h"
 #include "mobike.h"
+#include "redirect.h"
 
 void info_start(struct exchange *ex, const struct message *msg)
 {
@@ -102,13 +103,21 @@ void info_request(struct exchange *ex, const struct message *msg)
 	struct ike_sa *sa = ex->ex_sa;
 	struct conn *conn = sa->sa_conn;
 	bool ends = info_deletes_ike(msg) || is_fatal(msg);
+	struct ip_addr target;
 	struct emit em;
 	unsigned int i;
 	char name[16];
 
 	exchange_emit(ex, &em);
+	ike_sa_limit(sa, msg);
 	if (!ends && !mobike_request(ex, msg, &em)) {
 		exchange_answer(ex, &em);
+		return;
+	}
+	if (!ends && sa->sa_state == IKE_ESTABLISHED &&
+	    redirect_find(sa, msg, &target)) {
+		exchange_answer(ex, &em);
+		redirect_follow(sa, &target);
 		return;
 	}
 	for (i = 0; !ends && i < msg->msg_n_deletes; i++)

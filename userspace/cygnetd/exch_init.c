@@ -12,6 +12,7 @@
 #include "exchange.h"
 #include "explain.h"
 #include "natt.h"
+#include "redirect.h"
 #include "select.h"
 #include "wire.h"
 
@@ -72,6 +73,7 @@ void init_send(struct exchange *ex, const struct message *msg)
 	natt_emit(&em, &hdr, &sa->sa_path, force_encap(sa));
 	if (conf->conn_fragment_size)
 		emit_notify(&em, N_FRAGMENTATION_SUPPORTED, NULL, 0);
+	redirect_emit(ex, &em);
 	auth_emit_init(sa, &em);
 	if (!emit_finish(&em) ||
 	    !ike_sa_keep_init(&sa->sa_init_i, &sa->sa_init_i_len, em.em_data,
@@ -165,6 +167,7 @@ static void take_abilities(struct ike_sa *sa, const struct message *msg)
 {
 	sa->sa_fragments = sa->sa_conn->cn_conf.conn_fragment_size &&
 		msg_notify(msg, N_FRAGMENTATION_SUPPORTED);
+	sa->sa_childless = msg_notify(msg, N_CHILDLESS_IKEV2_SUPPORTED);
 }
 
 static void chosen(struct ike_sa *sa, const struct proposal *prop)
@@ -489,6 +492,7 @@ void init_answer(struct exchange *ex, const struct message *msg)
 	natt_emit(&em, &hdr, &ex->ex_path, force_encap(sa));
 	if (sa->sa_fragments)
 		emit_notify(&em, N_FRAGMENTATION_SUPPORTED, NULL, 0);
+	emit_notify(&em, N_CHILDLESS_IKEV2_SUPPORTED, NULL, 0);
 	auth_emit_init(sa, &em);
 	if (!emit_finish(&em) ||
 	    !ike_sa_keep_init(&sa->sa_init_r, &sa->sa_init_r_len, em.em_data,

@@ -35,6 +35,7 @@ static struct ike_sa *new_sa(struct ike_sa *old, bool initiator)
 	sa->sa_natt = old->sa_natt;
 	sa->sa_mobike = old->sa_mobike;
 	sa->sa_mobile = old->sa_mobile;
+	sa->sa_reauth_at = old->sa_reauth_at;
 	sa->sa_fragments = old->sa_fragments;
 	sa->sa_small_fragments = old->sa_small_fragments;
 	sa->sa_id_local = old->sa_id_local;

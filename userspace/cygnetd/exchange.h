@@ -78,6 +78,8 @@ struct exchange {
 	bool ex_more;			/* others would have been possible too */
 	u16 ex_refusal;			/* why there is no child: a notify */
 	const char *ex_unwanted;	/* why the peer must delete its half */
+	struct ip_addr ex_redirect;	/* where IKE_AUTH's answer sends us */
+	bool ex_childless;		/* IKE_AUTH for the IKE SA alone */
 	u32 ex_dirs;			/* of the child to be installed now */
 	struct ike_sa *ex_new;		/* to be made; ours until it is up */
 	struct ike_sa *ex_rival_sa;	/* the peer's replacement of ex_sa */

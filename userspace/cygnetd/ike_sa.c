@@ -24,6 +24,7 @@
 
 static void on_timer(void *arg);
 static void on_liveness(void *arg);
+static void on_reauth(void *arg);
 static void on_idle(void *arg, const struct ipc_reply *reply);
 
 const char *ike_state_name(enum ike_state state)
@@ -91,6 +92,7 @@ struct ike_sa *ike_sa_blank(struct core *core, struct conn *conn)
 	sa->sa_conn = conn;
 	timer_init(&sa->sa_timer, on_timer, sa);
 	timer_init(&sa->sa_liveness, on_liveness, sa);
+	timer_init(&sa->sa_reauth, on_reauth, sa);
 	waiter_init(&sa->sa_waiter, on_idle, sa);
 	waiter_init(&sa->sa_move, mobike_resolved, sa);
 	window_init(sa);
@@ -217,6 +219,7 @@ void ike_sa_free(struct ike_sa *sa)
 	}
 	timer_unset(&sa->sa_core->core_timers, &sa->sa_timer);
 	timer_unset(&sa->sa_core->core_timers, &sa->sa_liveness);
+	timer_unset(&sa->sa_core->core_timers, &sa->sa_reauth);
 	waiter_cancel(sa->sa_core, &sa->sa_waiter);
 	waiter_cancel(sa->sa_core, &sa->sa_move);
 	window_clear(sa);
@@ -606,6 +609,64 @@ void ike_sa_replace(struct ike_sa *sa, const char *why)
 	conn_replace(sa->sa_conn, sa);
 }
 
+/* RFC 4478: only who began the SA can do it. */
+static void on_reauth(void *arg)
+{
+	struct ike_sa *sa = arg;
+
+	if (sa->sa_state != IKE_ESTABLISHED)
+		return;
+	if (sa->sa_mobile) {
+		ike_sa_replace(sa, "it is time to authenticate anew");
+		return;
+	}
+	ike_sa_log(sa, CORE_WARNING,
+		   "its peer has not authenticated anew: deleted");
+	ike_sa_delete(sa);
+}
+
+static void arm_reauth(struct ike_sa *sa)
+{
+	if (sa->sa_reauth_at)
+		timer_set(&sa->sa_core->core_timers, &sa->sa_reauth,
+			  sa->sa_reauth_at);
+}
+
+static u32 shorter(u32 a, u32 b)
+{
+	return a && (!b || a < b) ? a : b;
+}
+
+/* From now on: before the time that was agreed on, or a little after it. */
+static void set_reauth(struct ike_sa *sa)
+{
+	u32 seconds = shorter(sa->sa_conn->cn_conf.conn_reauth,
+			      sa->sa_mobile ? sa->sa_auth_lifetime : 0);
+	u64 life;
+
+	if (!seconds)
+		return;
+	life = 1000ull * (seconds < IKE_REAUTH_MIN ? IKE_REAUTH_MIN : seconds);
+	sa->sa_reauth_at = core_now(sa->sa_core) +
+		(sa->sa_mobile ? core_jitter(life - life / 10) : life + life / 10);
+}
+
+void ike_sa_limit(struct ike_sa *sa, const struct message *msg)
+{
+	const struct msg_notify_payload *mn = msg_notify(msg, N_AUTH_LIFETIME);
+
+	if (!mn || mn->mn_data.blob_len != 4 || !sa->sa_mobile)
+		return;
+	sa->sa_auth_lifetime = get_be32(mn->mn_data.blob_data) ?: 1;
+	if (sa->sa_state != IKE_ESTABLISHED)
+		return;		/* ike_sa_up() sees to it */
+	ike_sa_log(sa, CORE_INFO,
+		   "the peer wants us to authenticate anew within %u seconds",
+		   sa->sa_auth_lifetime);
+	set_reauth(sa);
+	arm_reauth(sa);
+}
+
 static void on_timer(void *arg)
 {
 	struct ike_sa *sa = arg;
@@ -793,6 +854,7 @@ void ike_sa_begin(struct ike_sa *sa)
 	ike_sa_set_state(sa, IKE_ESTABLISHED);
 	timer_unset(&sa->sa_core->core_timers, &sa->sa_timer);
 	arm_lifetime(sa);
+	arm_reauth(sa);
 	arm_liveness(sa, 0);
 	if (!sa->sa_listed)
 		ike_sa_assign(sa, sa->sa_conn);
@@ -803,6 +865,7 @@ void ike_sa_replaced(struct ike_sa *sa)
 	if (sa->sa_state == IKE_ESTABLISHED)
 		ike_sa_set_state(sa, IKE_REKEYED);
 	timer_unset(&sa->sa_core->core_timers, &sa->sa_liveness);
+	timer_unset(&sa->sa_core->core_timers, &sa->sa_reauth);
 	waiter_cancel(sa->sa_core, &sa->sa_waiter);
 	timer_set(&sa->sa_core->core_timers, &sa->sa_timer,
 		  core_now(sa->sa_core) + IKE_OVERDUE_MS);
@@ -860,6 +923,7 @@ void ike_sa_up(struct ike_sa *sa)
 
 	not_half_open(sa);
 	ike_sa_wipe_init(sa);
+	set_reauth(sa);
 	ike_sa_begin(sa);
 	conf_id_print(&sa->sa_id_remote, id, sizeof(id));
 	conn_progress(sa->sa_conn, "identify", "peer is %s (%s)", id,
@@ -931,6 +995,7 @@ static void stop(struct ike_sa *sa)
 		rekey_take_rival(sa->sa_rival_of);
 	not_half_open(sa);
 	timer_unset(&sa->sa_core->core_timers, &sa->sa_liveness);
+	timer_unset(&sa->sa_core->core_timers, &sa->sa_reauth);
 	waiter_cancel(sa->sa_core, &sa->sa_waiter);
 	waiter_cancel(sa->sa_core, &sa->sa_move);
 	window_withdraw(sa);

@@ -16,6 +16,7 @@
 #define IKE_OVERDUE_MS		10000	/* for the peer's delete of the old SA */
 #define IKE_CHILDREN_MAX	64
 #define IKE_SAME_MAX		8	/* SAs between the same identities */
+#define IKE_REAUTH_MIN		10	/* seconds, whatever the peer wants */
 #define IKE_TWINS_MS		20000	/* "at once", for duplicates */
 
 enum ike_state {
@@ -53,6 +54,7 @@ struct ike_sa {
 	struct core_path sa_path;
 	bool sa_nat_local, sa_nat_remote, sa_encap;
 	bool sa_natt;			/* the peer knows NAT traversal */
+	bool sa_childless;		/* and IKE SAs without a child */
 	bool sa_mobike;			/* both do RFC 4555 */
 	bool sa_mobile;			/* we began it: ours to move */
 	struct waiter sa_move;		/* IPC_RESOLVE */
@@ -83,6 +85,9 @@ struct ike_sa {
 
 	struct timer sa_timer;		/* half-open, lifetime, linger */
 	struct timer sa_liveness;
+	struct timer sa_reauth;
+	u32 sa_auth_lifetime;		/* seconds that the peer allows, 0: any */
+	u64 sa_reauth_at;		/* who began it proves itself anew; 0: never */
 	struct waiter sa_waiter;	/* IPC_CHILD_IDLE */
 	u64 sa_born, sa_established;
 	u64 sa_heard;			/* last authentic message */
@@ -155,6 +160,8 @@ bool ike_sa_loses(const struct ike_sa *sa);
 void ike_sa_replace(struct ike_sa *sa, const char *why);
 /* Tells the peer, then closes. */
 void ike_sa_delete(struct ike_sa *sa);
+/* The peer wants to have us prove ourselves within so many seconds. */
+void ike_sa_limit(struct ike_sa *sa, const struct message *msg);
 /* Looks for life now. */
 void ike_sa_check(struct ike_sa *sa);
 /* The end: children out, connection told. Tells the peer nothing. */

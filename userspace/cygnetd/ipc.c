@@ -24,6 +24,7 @@ static const size_t body_len[IPC_TYPES] = {
 	[IPC_EXPIRE]	 = sizeof(struct ipc_event),
 	[IPC_PSK]	 = offsetof(struct ipc_auth, ia_octets),
 	[IPC_SIGN]	 = offsetof(struct ipc_auth, ia_octets),
+	[IPC_RESOLVE]	 = sizeof(struct ipc_resolve),
 	[IPC_SPI]	 = sizeof(struct ipc_spi),
 	[IPC_CHILD_ADD]	 = sizeof(struct ipc_child),
 	[IPC_CHILD_DEL]	 = sizeof(struct ipc_child),
@@ -104,7 +105,8 @@ static bool body_shape(const struct ipc_msg *msg, int n_fds)
 		       msg->im_conf.conn_npairs <= CONF_TS_MAX &&
 		       msg->im_conf.conn_nchildren <= CONF_TS_MAX &&
 		       msg->im_conf.conn_nike <= PROPOSALS_MAX &&
-		       msg->im_conf.conn_nesp <= PROPOSALS_MAX;
+		       msg->im_conf.conn_nesp <= PROPOSALS_MAX &&
+		       msg->im_conf.conn_nredirect <= CONF_REDIRECT_MAX;
 	case IPC_CRED:
 		return terminated(msg->im_cred.ix_path,
 				  sizeof(msg->im_cred.ix_path));

@@ -115,6 +115,11 @@ struct ipc_auth {
 	u8	 ia_octets[IPC_OCTETS_MAX];	/* message, then nonce */
 };
 
+/* A name has several addresses, and a host several families: one a try. */
+struct ipc_resolve {
+	u32 iv_try;
+};
+
 struct ipc_spi {
 	struct ip_addr is_local;	/* outer destination of the SA to come */
 };
@@ -173,9 +178,9 @@ struct ipc_child {
  * IPC_CHILD_DEL and IPC_CHILD_IDLE use ic_dirs, the SPIs and the addresses;
  * IPC_CHILD_IDLE asks about ic_spi_in. An SA that is already gone is no error.
  *
- * IPC_RESOLVE has no body: the keeper answers with the connection's remote
- * address (resolved, when names come) and the local one, configured or else
- * what routing says, so that NAT detection hashes the truth.
+ * IPC_RESOLVE: the keeper answers with the connection's remote address, looked
+ * up if it is a name, and the local one, configured or else what routing says,
+ * so that NAT detection hashes the truth.
  */
 
 /* IPC_ACQUIRE: the packet's selectors; IPC_EXPIRE and IPC_ADOPTED: the SAs. */
@@ -209,6 +214,7 @@ struct ipc_msg {
 		struct ipc_sockets im_sockets;
 		struct ipc_auth	  im_auth;
 		struct ipc_cred	  im_cred;
+		struct ipc_resolve im_resolve;
 		struct ipc_spi	  im_spi;
 		struct ipc_child  im_child;
 		struct ipc_event  im_event;

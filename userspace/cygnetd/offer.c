@@ -75,14 +75,26 @@ static void emit_selectors(const struct exchange *ex, struct emit *em, u8 type,
 	emit_ts(em, type, list, count);
 }
 
+/*
+ * In transport mode nothing says where padding begins that is longer than a
+ * trailer can tell (RFC 4303 section 2.7); in tunnel mode the inner packet does.
+ */
+static void emit_mode(const struct exchange *ex, struct emit *em)
+{
+	if (!is_transport(ex))
+		return;
+	emit_notify(em, N_USE_TRANSPORT_MODE, NULL, 0);
+	if (conf_protocol(conf_of(ex)) == PROTO_ESP)
+		emit_notify(em, N_ESP_TFC_PADDING_NOT_SUPPORTED, NULL, 0);
+}
+
 void offer_emit(struct exchange *ex, struct emit *em, enum select_rule rule)
 {
 	const struct conf_conn *conf = conf_of(ex);
 	struct proposal props[PROPOSALS_MAX];
 	u32 spi = ex->ex_child->child_spi_in;
 
-	if (is_transport(ex))
-		emit_notify(em, N_USE_TRANSPORT_MODE, NULL, 0);
+	emit_mode(ex, em);
 	if (rule == SELECT_NO_KE)
 		select_strip_ke(props, conf->conn_esp, conf->conn_nesp);
 	emit_sa(em, rule == SELECT_NO_KE ? props : conf->conn_esp,
@@ -98,8 +110,7 @@ void offer_emit_answer(struct exchange *ex, struct emit *em)
 	struct ts list[CONF_TS_MAX];
 	size_t count;
 
-	if (is_transport(ex))
-		emit_notify(em, N_USE_TRANSPORT_MODE, NULL, 0);
+	emit_mode(ex, em);
 	emit_sa_chosen(em, &child->child_proposal, child->child_offer, &spi,
 		       sizeof(spi));
 	count = select_offer(list, CONF_TS_MAX, child->child_ts,
@@ -256,6 +267,43 @@ void offer_take_answer(struct exchange *ex, const struct message *msg,
 	ex->ex_unwanted = mode_differs(ex, msg);
 }
 
+static bool overlap(const struct child *a, const struct child *b)
+{
+	struct ts both;
+	unsigned int i, k;
+
+	for (i = 0; i < a->child_n_ts; i++)
+		for (k = 0; k < b->child_n_ts; k++)
+			if (ts_intersect(&both, &a->child_ts[i].pair_local,
+					 &b->child_ts[k].pair_local) &&
+			    ts_intersect(&both, &a->child_ts[i].pair_remote,
+					 &b->child_ts[k].pair_remote))
+				return true;
+	return false;
+}
+
+/*
+ * In transport mode two clients behind one NAT have the same address here.
+ * Packets to what both have selected could go to one of them alone.
+ */
+static bool is_taken(const struct exchange *ex, const struct child *child)
+{
+	const struct ike_sa *sa = ex->ex_sa, *other;
+	const struct conn *conn;
+	const struct child *has;
+
+	for (conn = sa->sa_core->core_conns; conn; conn = conn->cn_next)
+		for (other = conn->cn_sas; other; other = other->sa_next_conn)
+			for (has = other->sa_children; has; has = has->child_next)
+				if (conn->cn_conf.conn_mode ==
+				    CONF_MODE_TRANSPORT && child_alive(has) &&
+				    !conf_id_equal(&other->sa_id_remote,
+						   &sa->sa_id_remote) &&
+				    overlap(has, child))
+					return true;
+	return false;
+}
+
 void offer_take_request(struct exchange *ex, const struct message *msg,
 			enum select_rule rule)
 {
@@ -294,6 +342,10 @@ void offer_take_request(struct exchange *ex, const struct message *msg,
 	if (!take_group(ex, child, choose_group(ex, &local, &remote), &local,
 			&remote)) {
 		ike_sa_log(sa, CORE_WARNING, "no traffic selectors fit");
+		ex->ex_refusal = N_TS_UNACCEPTABLE;
+	} else if (is_transport(ex) && is_taken(ex, child)) {
+		ike_sa_log(sa, CORE_WARNING,
+			   "another client behind the same NAT has these selectors: only tunnel mode keeps the two apart");
 		ex->ex_refusal = N_TS_UNACCEPTABLE;
 	}
 }

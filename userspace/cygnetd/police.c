@@ -130,6 +130,16 @@ static int check_addr(const struct ip_addr *addr, const struct ip_addr *allowed,
 	return 0;
 }
 
+/* The peer's, or another gateway that it may send us to. */
+static int check_remote(const struct conf_conn *conn, const struct ip_addr *addr,
+			struct ipc_reply *reply)
+{
+	for (size_t i = 0; i < conn->conn_nredirect; i++)
+		if (ip_addr_equal(addr, &conn->conn_redirect[i]))
+			return 0;
+	return check_addr(addr, &conn->conn_remote, "remote", reply);
+}
+
 int police_spi(const struct conf_conn *conn, const struct ipc_spi *spi,
 	       struct ipc_reply *reply)
 {
@@ -146,8 +156,7 @@ static int check_endpoints(const struct conf_conn *conn,
 			 reply);
 	if (ret)
 		return ret;
-	ret = check_addr(&child->ic_remote.ep_addr, &conn->conn_remote,
-			 "remote", reply);
+	ret = check_remote(conn, &child->ic_remote.ep_addr, reply);
 	if (ret)
 		return ret;
 	if (child->ic_local.ep_addr.ip_family !=

@@ -24,6 +24,8 @@ static bool is_live(enum conf_conn_key key)
 	case CONF_ESP:
 	case CONF_ESN:
 	case CONF_START:
+	case CONF_CHILDLESS:
+	case CONF_REAUTH:
 	case CONF_REKEY:
 	case CONF_REKEY_BYTES:
 	case CONF_IKE_LIFETIME:

@@ -5,7 +5,7 @@
  * wait for a message also say which payloads it must have and may have (others
  * are left alone), or which notify chooses them; the first that fits is taken.
  */
-#include "exchange.h"
+#include "redirect.h"
 
 static const struct transition table[] = {
 	/* IKE_SA_INIT, ours */
@@ -21,6 +21,8 @@ static const struct transition table[] = {
 	{ IKE_SA_INIT, EX_OURS, EX_INIT, EX_MESSAGE, PL(NOTIFY), PL(VENDOR),
 	  N_INVALID_KE_PAYLOAD,
 	  EX_DROP, init_invalid_ke },
+	{ IKE_SA_INIT, EX_OURS, EX_INIT, EX_MESSAGE, PL(NOTIFY), PL(VENDOR), N_REDIRECT,
+	  EX_DROP, redirect_init },
 	{ IKE_SA_INIT, EX_OURS, EX_INIT, EX_MESSAGE, PL(NOTIFY), PL(VENDOR), ROW_ERROR,
 	  EX_DROP, init_refused },
 	{ IKE_SA_INIT, EX_OURS, EX_INIT, EX_SECRET, 0, 0, 0,
@@ -53,7 +55,7 @@ static const struct transition table[] = {
 
 	/* IKE_AUTH, the peer's */
 	{ IKE_AUTH, EX_THEIRS, EX_AUTH, EX_MESSAGE,
-	  PL(ID_I) | PL(AUTH) | PL(SA) | PL(TS_I) | PL(TS_R),
+	  PL(ID_I) | PL(AUTH), PL(SA) | PL(TS_I) | PL(TS_R) |
 	  PL(ID_R) | PL(NOTIFY) | PL(CERT) | PL(CERTREQ) | PL(VENDOR), 0,
 	  EX_DROP, auth_request },
 	{ IKE_AUTH, EX_THEIRS, EX_AUTH, EX_VERIFY, 0, 0, 0,

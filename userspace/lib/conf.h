@@ -30,7 +30,9 @@
 #define CONF_NAME_MAX		64	/* with the terminating zero */
 #define CONF_PATH_MAX		255
 #define CONF_ID_MAX		512
+#define CONF_HOST_MAX		253	/* longest name of a host */
 #define CONF_TS_MAX		16
+#define CONF_REDIRECT_MAX	8
 #define CONF_CONNS_MAX		4096
 #define CONF_DEVICE_MAX		15	/* IFNAMSIZ - 1 */
 
@@ -38,6 +40,7 @@
 enum conf_conn_key {
 	CONF_LOCAL,
 	CONF_REMOTE,
+	CONF_REMOTE_PORT,
 	CONF_LOCAL_ID,
 	CONF_REMOTE_ID,
 	CONF_PSK,
@@ -56,14 +59,17 @@ enum conf_conn_key {
 	CONF_AH,
 	CONF_ESN,
 	CONF_START,
+	CONF_CHILDLESS,
 	CONF_ENCAPSULATION,
 	CONF_MOBIKE,
+	CONF_REDIRECT,
 	CONF_DEVICE,
 	CONF_ADDRESS,
 	CONF_MTU,
 	CONF_REKEY,
 	CONF_REKEY_BYTES,
 	CONF_IKE_LIFETIME,
+	CONF_REAUTH,
 	CONF_LIVENESS,
 	CONF_RETRANSMIT_TIMEOUT,
 	CONF_FRAGMENT_SIZE,
@@ -130,7 +136,9 @@ struct conf_conn {
 	u32 conn_origin[CONF_CONN_KEYS];	/* line, 0 for a default */
 
 	struct ip_addr conn_local;	/* AF_UNSPEC: what routing says */
-	struct ip_addr conn_remote;	/* AF_UNSPEC: any, only answers */
+	struct ip_addr conn_remote;	/* AF_UNSPEC: the name's, or any */
+	char conn_remote_name[CONF_HOST_MAX + 1];	/* "": an address, or any */
+	u16 conn_remote_port;
 	struct conf_id conn_local_id;	/* ID_ADDRESS: the local address */
 	struct conf_id conn_remote_id;	/* ID_ADDRESS: the remote address */
 	/* Complete paths, "" where nothing is said. */
@@ -155,6 +163,9 @@ struct conf_conn {
 	struct ts_pair conn_pairs[CONF_TS_MAX];
 	u8 conn_pair_child[CONF_TS_MAX];	/* ascending, from 0 */
 	bool conn_mobike;		/* RFC 4555 */
+	u8 conn_nredirect;		/* RFC 5685: where the peer may send us */
+	struct ip_addr conn_redirect[CONF_REDIRECT_MAX];
+	bool conn_childless;		/* RFC 6023: no child in IKE_AUTH */
 	u8 conn_nchildren;		/* child SAs; a protect line each */
 	u8 conn_nike;
 	struct proposal conn_ike[PROPOSALS_MAX];
@@ -173,6 +184,7 @@ struct conf_conn {
 	u64 conn_rekey_bytes;		/* 0: never */
 	u32 conn_rekey;			/* seconds; 0: never; child SA */
 	u32 conn_ike_lifetime;		/* seconds; 0: never */
+	u32 conn_reauth;		/* seconds; 0: never */
 	u32 conn_liveness;		/* seconds; 0: off */
 	u32 conn_retransmit_timeout;	/* seconds */
 	u32 conn_fragment_size;		/* bytes of an IP packet; 0: off */
@@ -225,6 +237,8 @@ const struct conf_conn *conf_find(const struct conf *conf, const char *name);
 /* The name in conf that looks most like this one, or NULL. */
 const char *conf_suggest(const struct conf *conf, const char *name);
 
+/* The peer may come from anywhere, so only it can begin. */
+bool conf_remote_is_any(const struct conf_conn *conn);
 /* PROTO_ESP or PROTO_AH, for all of its child SAs. */
 u8 conf_protocol(const struct conf_conn *conn);
 /* The pairs of one of its child SAs, and how many there are. */

@@ -298,6 +298,55 @@ static void print_protect(const struct conf_row *row, const void *base,
 
 const struct conf_type conf_type_protect = { parse_protect, print_protect };
 
+/* A list of addresses. */
+
+static bool parse_redirect(struct conf_reader *reader,
+			   const struct conf_row *row, void *base,
+			   const struct conf_value *value)
+{
+	struct conf_value rest = *value, part;
+	struct conf_conn *conn = base;
+	struct ip_addr addr;
+	char buf[64];
+
+	conn->conn_nredirect = 0;
+	if (!strcmp(value->val_text, row->row_zero))
+		return true;
+	while (next_part(&rest, &part, ",")) {
+		if (!ip_addr_parse(&addr, part.val_text) ||
+		    ip_addr_is_any(&addr)) {
+			conf_error(reader, part.val_line, part.val_column,
+				   "not an address of a host: \"%s\"",
+				   shown(part.val_text, buf));
+			return false;
+		}
+		if (conn->conn_nredirect == CONF_REDIRECT_MAX) {
+			conf_error(reader, part.val_line, part.val_column,
+				   "more than %d addresses", CONF_REDIRECT_MAX);
+			return false;
+		}
+		conn->conn_redirect[conn->conn_nredirect++] = addr;
+	}
+	return true;
+}
+
+static void print_redirect(const struct conf_row *row, const void *base,
+			   char *buf, size_t size)
+{
+	const struct conf_conn *conn = base;
+	char text[IP_ADDR_STRLEN];
+	size_t i;
+
+	buf[0] = '\0';
+	for (i = 0; i < conn->conn_nredirect; i++)
+		text_append(buf, size, "%s%s", i ? ", " : "",
+			    ip_addr_print(&conn->conn_redirect[i], text));
+	if (!conn->conn_nredirect)
+		text_copy(buf, size, row->row_zero);
+}
+
+const struct conf_type conf_type_redirect = { parse_redirect, print_redirect };
+
 /* Lists of proposals. */
 
 static bool parse_proposals(struct conf_reader *reader, u8 protocol,

@@ -37,11 +37,18 @@ const struct conf_row conf_conn_rows[CONF_CONN_KEYS] = {
 		&conf_type_address, MEMBER(local), .row_zero = "auto",
 	},
 	[CONF_REMOTE] = {
-		{ "remote", "address", NULL, NULL,
-		  "The peer's outer address. With any the peer may come from everywhere; then remote-id must be given, and only the peer can start."
+		{ "remote", "address or name", NULL, NULL,
+		  "The peer's outer address, or its name, which is looked up anew at each attempt; of several addresses each gets its turn, and whoever proves to be remote-id may come from another one. With any the peer may come from everywhere; then remote-id must be given, and only the peer can start."
 		},
-		&conf_type_address, MEMBER(remote), .row_zero = "any",
+		&conf_type_remote, MEMBER(remote), .row_zero = "any",
 		.row_required = true,
+	},
+	[CONF_REMOTE_PORT] = {
+		{ "remote-port", "number", "1-65535", "500",
+		  "UDP port of the peer that we start at. At any other than 500, such as 4500, IKE and ESP share that port from the first message on (RFC 3948)."
+		},
+		&conf_type_number, MEMBER(remote_port), .row_min = 1,
+		.row_max = 65535,
 	},
 	[CONF_LOCAL_ID] = {
 		{ "local-id", "identity", NULL, "auto",
@@ -51,7 +58,7 @@ const struct conf_row conf_conn_rows[CONF_CONN_KEYS] = {
 	},
 	[CONF_REMOTE_ID] = {
 		{ "remote-id", "identity", NULL, "auto",
-		  "Who the peer must prove to be. With auto it is remote's address. In a distinguished name the value * stands for any one: C=DE, O=Example, CN=*."
+		  "Who the peer must prove to be. With auto it is what stands at remote: the name or the address. In a distinguished name the value * stands for any one: C=DE, O=Example, CN=*."
 		},
 		&conf_type_id, MEMBER(remote_id), .row_zero = "auto",
 	},
@@ -153,6 +160,12 @@ const struct conf_row conf_conn_rows[CONF_CONN_KEYS] = {
 		},
 		&conf_type_word, MEMBER(start), .row_words = starts,
 	},
+	[CONF_CHILDLESS] = {
+		{ "childless", "word", "yes, no", "no",
+		  "Whether the IKE SA comes up alone, and the first child SA after it, with a key exchange of its own (RFC 6023). A peer that cannot gets the child with IKE_AUTH, as usual; as responder we can."
+		},
+		&conf_type_word, MEMBER(childless), .row_words = yes_no,
+	},
 	[CONF_ENCAPSULATION] = {
 		{ "encapsulation", "word", "auto, udp", "auto",
 		  "Whether ESP travels inside UDP: only where a NAT is found (auto), or always (udp)."
@@ -165,6 +178,12 @@ const struct conf_row conf_conn_rows[CONF_CONN_KEYS] = {
 		  "Whether the side that began may change its address and keep the tunnel (RFC 4555), which needs local = auto there and remote = any here. IKE then goes to port 4500 from the start."
 		},
 		&conf_type_word, MEMBER(mobike), .row_words = yes_no,
+	},
+	[CONF_REDIRECT] = {
+		{ "redirect", "addresses", NULL, "none",
+		  "Other gateways to which the peer may send us (RFC 5685), with commas between them; up to 8. They must prove to be remote-id too. With none we stay where we are."
+		},
+		&conf_type_redirect, MEMBER(redirect), .row_zero = "none",
 	},
 	[CONF_DEVICE] = {
 		{ "device", "name", NULL, "auto",
@@ -205,6 +224,13 @@ const struct conf_row conf_conn_rows[CONF_CONN_KEYS] = {
 		},
 		&conf_type_duration, MEMBER(ike_lifetime), .row_min = 60,
 		.row_max = 7 * DAY, .row_zero = "off",
+	},
+	[CONF_REAUTH] = {
+		{ "reauth", "duration", "1m-30d, off", "off",
+		  "Age at which both sides prove anew who they are: whoever began makes a new IKE SA beside the old one, which goes when the new one carries the traffic. A peer that began is told so (RFC 4478)."
+		},
+		&conf_type_duration, MEMBER(reauth), .row_min = 60,
+		.row_max = 30 * DAY, .row_zero = "off",
 	},
 	[CONF_LIVENESS] = {
 		{ "liveness", "duration", "1s-1d, off", "30s",
@@ -323,7 +349,7 @@ void conf_check_required(struct conf_reader *reader,
 
 static void check_any(struct conf_reader *reader, const struct conf_conn *conn)
 {
-	if (!conn->conn_origin[CONF_REMOTE] || ip_addr_len(&conn->conn_remote))
+	if (!conn->conn_origin[CONF_REMOTE] || !conf_remote_is_any(conn))
 		return;
 	if (conn->conn_remote_id.id_type == ID_ADDRESS)
 		conf_error(reader, conn->conn_origin[CONF_REMOTE], 1,
@@ -388,10 +414,30 @@ static void check_ah(struct conf_reader *reader, const struct conf_conn *conn)
 			   "AH cannot travel inside UDP: use esp");
 }
 
+/* Whoever is called by a name is expected to prove that name. */
+static void name_remote(struct conf_conn *conn)
+{
+	struct conf_id *id = &conn->conn_remote_id;
+	char err[64];
+
+	if (conn->conn_remote_name[0] && id->id_type == ID_ADDRESS)
+		conf_id_parse(id, conn->conn_remote_name, err, sizeof(err));
+}
+
+static void check_trap(struct conf_reader *reader, const struct conf_conn *conn)
+{
+	if (conn->conn_mode == CONF_MODE_TRANSPORT &&
+	    conn->conn_start == CONF_START_TRAP && conn->conn_remote_name[0])
+		conf_error(reader, conn->conn_origin[CONF_START], 1,
+			   "start = trap in transport mode needs the address of remote, not its name");
+}
+
 void conf_check_conn(struct conf_reader *reader, struct conf_conn *conn)
 {
 	size_t i;
 
+	name_remote(conn);
+	check_trap(reader, conn);
 	check_any(reader, conn);
 	conf_check_auth(reader, conn);
 	check_families(reader, conn);

@@ -315,8 +315,8 @@ static bool parse_address(struct conf_reader *reader,
 		if (!looks_like_name(value->val_text))
 			return refuse(reader, value, "not an address:");
 		conf_error(reader, value->val_line, value->val_column,
-			   "names are not looked up in this release: write the address of %s, and keep the name as \"remote-id = %s\"",
-			   shown(value->val_text, buf), buf);
+			   "only remote may be a name: write the address of %s",
+			   shown(value->val_text, buf));
 		return false;
 	}
 	if (ip_addr_len(&addr) && ip_addr_is_any(&addr))
@@ -336,6 +336,57 @@ static void print_address(const struct conf_row *row, const void *base,
 }
 
 const struct conf_type conf_type_address = { parse_address, print_address };
+
+/* Labels of 1 to 63 letters, digits and dashes, the last not of digits alone. */
+static bool is_host_name(const char *text)
+{
+	size_t len, digits;
+
+	if (strlen(text) > CONF_HOST_MAX)
+		return false;
+	for (;; text += len + 1) {
+		len = strcspn(text, ".");
+		if (!len || len > 63 || *text == '-' || text[len - 1] == '-')
+			return false;
+		digits = strspn(text, "0123456789");
+		if (!text[len])
+			return digits < len;
+	}
+}
+
+static bool parse_remote(struct conf_reader *reader, const struct conf_row *row,
+			 void *base, const struct conf_value *value)
+{
+	struct conf_conn *conn = base;
+	struct ip_addr addr;
+
+	if (is_zero_word(row, value->val_text) ||
+	    ip_addr_parse(&addr, value->val_text))
+		return parse_address(reader, row, base, value);
+	if (!looks_like_name(value->val_text) || !is_host_name(value->val_text))
+		return refuse(reader, value, "neither an address nor a name:");
+	text_copy(conn->conn_remote_name, sizeof(conn->conn_remote_name),
+		  value->val_text);
+	return true;
+}
+
+static void print_remote(const struct conf_row *row, const void *base,
+			 char *buf, size_t size)
+{
+	const struct conf_conn *conn = base;
+
+	if (conn->conn_remote_name[0])
+		snprintf(buf, size, "%s", conn->conn_remote_name);
+	else
+		print_address(row, base, buf, size);
+}
+
+const struct conf_type conf_type_remote = { parse_remote, print_remote };
+
+bool conf_remote_is_any(const struct conf_conn *conn)
+{
+	return !ip_addr_len(&conn->conn_remote) && !conn->conn_remote_name[0];
+}
 
 /* Identities (RFC 7296 section 3.5). */
 

@@ -53,6 +53,8 @@ extern const struct conf_type conf_type_duration;
 extern const struct conf_type conf_type_bytes;
 extern const struct conf_type conf_type_word;
 extern const struct conf_type conf_type_address;
+extern const struct conf_type conf_type_remote;
+extern const struct conf_type conf_type_redirect;
 extern const struct conf_type conf_type_id;
 extern const struct conf_type conf_type_path;
 extern const struct conf_type conf_type_device;
