@@ -218,7 +218,7 @@ class Charon:
             self.namespace.argv("/usr/sbin/charon-systemd"),
             env={"STRONGSWAN_CONF": self.conf, "PATH": os.environ["PATH"]},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.vici = until(self._connect)
+        self.vici = until(self._connect, timeout=60)
         assert self.vici, "charon does not start, see %s" % self.folder
 
     def _connect(self):

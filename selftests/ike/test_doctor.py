@@ -13,7 +13,8 @@ import pytest
 
 from ike.certs import both_sides
 from ike.conftest import build
-from ike.daemons import PSK, TREE
+from ike import world as stage
+from ike.daemons import PSK, TREE, CommandFailed
 from ike.test_auth import BAD
 
 pytestmark = pytest.mark.usefixtures("cli")
@@ -210,3 +211,16 @@ def test_what_the_peer_tried(pair):
     assert trouble["keys"] == ["ike"]
     assert any("offered" in line and "AES-GCM-16-128" in line for line in trouble["details"])
     assert any("differ in ENCR" in line for line in trouble["details"])
+
+
+@pytest.mark.parametrize("hidden", ["left", "right"])
+def test_ah_behind_nat(pair, hidden):
+    """Both the daemon and the doctor say that AH cannot pass, before anything is asked for."""
+    pair.world.nat(hidden)
+    ends = {"right": stage.NAT_RIGHT} if hidden == "right" else {}
+    us = pair.start_us(esp="none", encapsulation="auto", more="ah = sha256", **ends)
+    pair.start_them(**({"left": stage.NAT_LEFT} if hidden == "left" else {}))
+    with pytest.raises(CommandFailed, match="AH covers addresses, and a NAT"):
+        us.command("up", "net")
+    Verdict(us).check("AH covers addresses, and a NAT", ["ah"])
+    assert "IKE_AUTH" not in pair.them.log()

@@ -49,6 +49,12 @@ static const char config[] =
 	"	signatures = ecdsa\n"
 	"	protect = 10.1.0.0/16 <-> 10.5.0.0/16\n"
 	"}\n"
+	"connection named {\n"
+	"	local = 192.0.2.1\n"
+	"	remote = gw.test\n"
+	"	psk = missing\n"
+	"	protect = 10.1.0.0/16 <-> 10.6.0.0/16\n"
+	"}\n"
 	"connection hosts {\n"
 	"	local = 192.0.2.1\n"
 	"	remote = 203.0.113.7\n"
@@ -72,6 +78,8 @@ static struct recorder {
 	const char *rec_op;
 	const struct conf_conn *rec_conn;
 	struct ipc_child rec_child;
+	struct ip_addr rec_remote;	/* that a way was asked to */
+	struct ip_addr rec_unreachable;
 } recorder;
 
 static int record(const char *op, const struct conf_conn *conn,
@@ -88,7 +96,11 @@ static int record(const char *op, const struct conf_conn *conn,
 static int rec_resolve(struct backend *be, const struct conf_conn *conn,
 		       struct ipc_reply *reply)
 {
-	return record("resolve", conn, NULL);
+	recorder.rec_remote = conn->conn_remote;
+	reply->ir_remote = conn->conn_remote;
+	record("resolve", conn, NULL);
+	return ip_addr_equal(&conn->conn_remote, &recorder.rec_unreachable) ?
+	       reply_refuse(reply, EHOSTUNREACH, "no route") : 0;
 }
 
 static int rec_spi(struct backend *be, const struct conf_conn *conn,
@@ -400,6 +412,50 @@ static void test_ah(void **state)
 	assert_refused(&msg, EINVAL);
 	child->ic_encap = 0;
 	assert_done(&msg, "add");
+}
+
+/* Each address of a name in its turn, of those that there is a way to. */
+static void test_names(void **state)
+{
+	static const char *const turns[] = {
+		"203.0.113.1", "203.0.113.2", "203.0.113.1", "203.0.113.2",
+	};
+	struct resolver_answer found = {
+		.ra_count = 3,
+		.ra_addrs = { addr("203.0.113.1"), addr("2001:db8::1"),
+			      addr("203.0.113.2") },
+	};
+	struct ipc_msg msg = request(IPC_RESOLVE);
+	u32 try[] = { 0, 1, 3, 5 };
+
+	strcpy(msg.im_conn, "named");
+	memset(&recorder.rec_unreachable, 0, sizeof(recorder.rec_unreachable));
+	for (size_t i = 0; i < ARRAY_SIZE(turns); i++) {
+		struct ip_addr want = addr(turns[i]);
+
+		msg.im_resolve.iv_try = try[i];
+		keeper_resolved(&keeper, &msg, &found, &answer);
+		assert_int_equal(answer.im_reply.ir_errno, 0);
+		assert_int_equal(answer.im_handle, 7);
+		assert_true(ip_addr_equal(&answer.im_reply.ir_remote, &want));
+	}
+	recorder.rec_unreachable = addr("203.0.113.2");
+	keeper_resolved(&keeper, &msg, &found, &answer);
+	assert_int_equal(answer.im_reply.ir_errno, 0);
+	assert_true(ip_addr_equal(&answer.im_reply.ir_remote,
+				  &found.ra_addrs[0]));
+	found = (struct resolver_answer){ .ra_count = 1,
+					  .ra_addrs = { addr("2001:db8::1") } };
+	keeper_resolved(&keeper, &msg, &found, &answer);
+	assert_int_equal(answer.im_reply.ir_errno, EHOSTUNREACH);
+	assert_non_null(strstr(answer.im_reply.ir_text, "local's family"));
+	found = (struct resolver_answer){ .ra_error = "no such name" };
+	keeper_resolved(&keeper, &msg, &found, &answer);
+	assert_int_equal(answer.im_reply.ir_errno, EHOSTUNREACH);
+	assert_string_equal(answer.im_reply.ir_text, "gw.test: no such name");
+	strcpy(msg.im_conn, "gone");
+	keeper_resolved(&keeper, &msg, &found, &answer);
+	assert_int_equal(answer.im_reply.ir_errno, EPERM);
 }
 
 static void test_absurd_selectors(void **state)
@@ -839,6 +895,7 @@ int main(void)
 		TEST(test_wider_selectors),
 		TEST(test_between_hosts),
 		TEST(test_ah),
+		TEST(test_names),
 		TEST(test_absurd_selectors),
 		TEST(test_ports),
 		TEST(test_foreign_endpoints),

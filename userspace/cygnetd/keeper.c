@@ -347,20 +347,69 @@ static int carry_out(struct keeper *keeper, const struct conf_conn *conn,
 	}
 }
 
-bool keeper_answer(struct keeper *keeper, const struct ipc_msg *request,
-		   struct ipc_msg *answer)
+static void begin_answer(const struct ipc_msg *request, struct ipc_msg *answer)
 {
-	const struct conf_conn *conn;
-	struct ipc_reply *reply;
-	int ret;
-
 	memset(answer, 0, sizeof(*answer));
 	answer->im_type = IPC_REPLY;
 	answer->im_handle = request->im_handle;
 	answer->im_generation = request->im_generation;
 	memcpy(answer->im_conn, request->im_conn, sizeof(answer->im_conn));
-	reply = &answer->im_reply;
+}
 
+static int find_way(struct keeper *keeper, const struct conf_conn *named,
+		    const struct resolver_answer *found, u32 try,
+		    struct ipc_reply *reply)
+{
+	struct backend *be = keeper->kp_backend;
+	struct conf_conn conn = *named;
+	int ret = -EHOSTUNREACH;
+
+	for (u32 i = 0; i < found->ra_count; i++) {
+		conn.conn_remote = found->ra_addrs[(try + i) % found->ra_count];
+		if (conn.conn_local.ip_family != AF_UNSPEC &&
+		    conn.conn_local.ip_family != conn.conn_remote.ip_family)
+			continue;
+		memset(reply, 0, sizeof(*reply));
+		ret = be->be_ops->bo_resolve(be, &conn, reply);
+		if (!ret)
+			return 0;
+	}
+	if (!found->ra_count)
+		reply_refuse(reply, EHOSTUNREACH, "%.120s: %.120s",
+			     named->conn_remote_name, found->ra_error);
+	else if (!reply->ir_text[0])
+		reply_refuse(reply, EHOSTUNREACH,
+			     "%.200s has no address of local's family",
+			     named->conn_remote_name);
+	return ret;
+}
+
+void keeper_resolved(struct keeper *keeper, const struct ipc_msg *request,
+		     const struct resolver_answer *found,
+		     struct ipc_msg *answer)
+{
+	const struct conf_conn *conn = conf_find(keeper->kp_conf,
+						 request->im_conn);
+	struct ipc_reply *reply = &answer->im_reply;
+	int ret;
+
+	begin_answer(request, answer);
+	if (conn)
+		ret = find_way(keeper, conn, found, request->im_resolve.iv_try,
+			       reply);
+	else
+		ret = reply_refuse(reply, EPERM, "no such connection");
+	reply->ir_errno = -ret;
+}
+
+bool keeper_answer(struct keeper *keeper, const struct ipc_msg *request,
+		   struct ipc_msg *answer)
+{
+	struct ipc_reply *reply = &answer->im_reply;
+	const struct conf_conn *conn;
+	int ret;
+
+	begin_answer(request, answer);
 	if (request->im_type < IPC_PSK || request->im_type >= IPC_RECORD)
 		return false;
 	conn = conf_find(keeper->kp_conf, request->im_conn);

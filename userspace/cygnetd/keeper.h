@@ -9,6 +9,7 @@
 #include "backend.h"
 #include "keys.h"
 #include "reload.h"
+#include "resolver.h"
 #include "vault.h"
 
 struct keeper_sa;
@@ -34,6 +35,14 @@ struct keeper {
  */
 bool keeper_answer(struct keeper *keeper, const struct ipc_msg *request,
 		   struct ipc_msg *answer);
+
+/*
+ * The answer to an IPC_RESOLVE whose name has been looked up: of its addresses
+ * the first that there is a way to, from the one on whose turn it is.
+ */
+void keeper_resolved(struct keeper *keeper, const struct ipc_msg *request,
+		     const struct resolver_answer *found,
+		     struct ipc_msg *answer);
 
 /* An SA pair that an earlier daemon made, or one whose time has come. */
 void keeper_event(struct keeper *keeper, enum ipc_type type, const char *conn,

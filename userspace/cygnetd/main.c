@@ -13,6 +13,7 @@
 #include "cred.h"
 #include "engine.h"
 #include "log.h"
+#include "resolver.h"
 #include "snapshot.h"
 #include "supervisor.h"
 
@@ -137,6 +138,8 @@ int main(int argc, char **argv)
 
 	if (argc == 1 && !strcmp(argv[0], ENGINE_NAME))
 		return engine_main();
+	if (argc == 1 && !strcmp(argv[0], RESOLVER_NAME))
+		return resolver_main();
 	log_open("cygnetd");
 	snapshot_init(argv);
 	status = read_args(argc, argv);

@@ -195,7 +195,7 @@ static bool set_limits(void)
 	       limit(RLIMIT_NOFILE, 128) && limit(RLIMIT_MEMLOCK, 0);
 }
 
-bool sandbox_drop(void)
+bool sandbox_unprivileged(void)
 {
 	if (!drop_user())
 		return false;
@@ -204,7 +204,12 @@ bool sandbox_drop(void)
 		log_error("prctl: %s", strerror(errno));
 		return false;
 	}
-	return LOOSE || close_files();
+	return true;
+}
+
+bool sandbox_drop(void)
+{
+	return sandbox_unprivileged() && (LOOSE || close_files());
 }
 
 bool sandbox_seal(void)

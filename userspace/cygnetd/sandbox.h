@@ -8,6 +8,9 @@
 
 #include "types.h"
 
+/* A user without rights, and no way to gain any: the first layer alone. */
+bool sandbox_unprivileged(void);
+
 /*
  * Two steps, since Landlock binds only the calling thread and those that it
  * starts later, and seccomp must let no thread be started. Each is false, with

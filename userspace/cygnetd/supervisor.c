@@ -44,6 +44,7 @@ static struct supervisor {
 	struct sockets su_sockets;
 	struct keeper su_keeper;
 	struct vault su_vault;		/* what the engine has left */
+	struct resolver su_resolver;
 	int su_signals;
 	pid_t su_engine;		/* 0: none */
 	int su_fd;			/* our end of the pair, -1: none */
@@ -110,6 +111,7 @@ static void bury_engine(int status)
 	shut();
 	su.su_engine = 0;
 	vault_drop_staged(&su.su_vault);
+	resolver_forget(&su.su_resolver);
 	if (su.su_stop)
 		return;
 	log_death(status);
@@ -408,6 +410,39 @@ static bool answer_reload(const struct ipc_msg *request, struct ipc_msg *answer)
 	return true;
 }
 
+/* A name is asked for now, and answered later. */
+static bool is_asked(const struct ipc_msg *request, struct ipc_msg *answer)
+{
+	struct resolver_answer none = { 0 };
+	const struct conf_conn *conn;
+
+	if (request->im_type != IPC_RESOLVE)
+		return false;
+	conn = conf_find(su.su_keeper.kp_conf, request->im_conn);
+	if (!conn || !conn->conn_remote_name[0])
+		return false;
+	if (resolver_ask(&su.su_resolver, conn->conn_remote_name, request,
+			 &answer->im_reply))
+		return true;
+	text_copy(none.ra_error, sizeof(none.ra_error),
+		  answer->im_reply.ir_text);
+	keeper_resolved(&su.su_keeper, request, &none, answer);
+	send_engine(answer, NULL, 0);
+	return true;
+}
+
+static void serve_answers(void)
+{
+	static struct resolver_answer found;
+	static struct ipc_msg answer;
+	const struct ipc_msg *request;
+
+	while ((request = resolver_take(&su.su_resolver, &found))) {
+		keeper_resolved(&su.su_keeper, request, &found, &answer);
+		send_engine(&answer, NULL, 0);
+	}
+}
+
 static bool answer_request(const struct ipc_msg *request,
 			   struct ipc_msg *answer)
 {
@@ -427,6 +462,8 @@ static enum served serve(const struct ipc_msg *request)
 
 	if (request->im_type == IPC_RECORD)
 		return vault_take(&su.su_vault, request) ? SERVED : NONSENSE;
+	if (is_asked(request, &answer))
+		return SERVED;
 	ok = answer_request(request, &answer);
 	if (ok)
 		send_engine(&answer, NULL, 0);
@@ -526,6 +563,7 @@ static void loop(void)
 			{ su.su_fd, POLLIN, 0 },
 			/* They wait for an engine. */
 			{ su.su_engine ? events : -1, POLLIN, 0 },
+			{ su.su_resolver.rv_fd, POLLIN, 0 },
 		};
 
 		if (poll(pfds, ARRAY_SIZE(pfds), timeout_ms()) < 0 &&
@@ -537,6 +575,8 @@ static void loop(void)
 			serve_requests();
 		if (pfds[2].revents && su.su_engine)
 			be->be_ops->bo_events(be, on_event, NULL);
+		if (pfds[3].revents)
+			serve_answers();
 		if (!su.su_engine && !su.su_stop && !timeout_ms())
 			restart_engine();
 	}
@@ -607,7 +647,8 @@ bool supervise(const struct conf *conf, struct backend *backend)
 	bool ok;
 
 	su = (struct supervisor){
-		.su_conf = conf, .su_fd = -1, .su_backoff = BACKOFF_MIN_MS,
+		.su_conf = conf, .su_fd = -1, .su_resolver.rv_fd = -1,
+		.su_backoff = BACKOFF_MIN_MS,
 		.su_keeper = { .kp_conf = conf, .kp_backend = backend, .kp_vault = &su.su_vault },
 	};
 	vault_init(&su.su_vault);
@@ -623,6 +664,7 @@ bool supervise(const struct conf *conf, struct backend *backend)
 		loop();
 	su.su_stop = true;
 	end_engine();
+	resolver_stop(&su.su_resolver);
 	snapshot = ok ? pass_on() : -1;
 	sockets_close(&su.su_sockets);
 	vault_clear(&su.su_vault);
