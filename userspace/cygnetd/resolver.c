@@ -127,7 +127,7 @@ static int spawn(struct resolver *rv, int fd)
 	return ret;
 }
 
-static bool start(struct resolver *rv)
+static bool begin(struct resolver *rv)
 {
 	int pair[2], ret;
 
@@ -155,7 +155,7 @@ bool resolver_ask(struct resolver *rv, const char *name,
 	struct question question = { 0 };
 	u32 i = 0;
 
-	if (rv->rv_fd < 0 && !start(rv)) {
+	if (rv->rv_fd < 0 && !begin(rv)) {
 		reply_refuse(reply, EAGAIN, "no process to look %.150s up",
 			     name);
 		return false;

@@ -395,10 +395,12 @@ static void check_mode(struct conf_reader *reader,
 		if (ts_is_host(&pair->pair_local) == transport &&
 		    ts_is_host(&pair->pair_remote) == transport)
 			continue;
-		conf_error(reader, conn->conn_origin[CONF_PROTECT], 1,
-			   transport ?
-			   "mode = transport protects what the two hosts say to each other: leave networks out of protect" :
-			   "protect without networks is for mode = transport: otherwise write \"LOCAL <-> REMOTE\"");
+		if (transport)
+			conf_error(reader, conn->conn_origin[CONF_PROTECT], 1,
+				   "mode = transport protects what the two hosts say to each other: leave networks out of protect");
+		else
+			conf_error(reader, conn->conn_origin[CONF_PROTECT], 1,
+				   "protect without networks is for mode = transport: otherwise write \"LOCAL <-> REMOTE\"");
 		return;
 	}
 }

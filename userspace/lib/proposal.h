@@ -133,7 +133,8 @@ bool encr_is_aead(u16 id);
  * in order of preference. In an ike proposal a hash names the PRF beside an
  * AEAD, and integrity and PRF beside CBC; "prfsha256" names only the PRF. In
  * esp a key exchange asks for perfect forward secrecy, "none" makes it
- * optional; an ah proposal ("sha256-x25519") is the same without a cipher. Without esn or noesn the proposal carries no ESN transform:
+ * optional; an ah proposal ("sha256-x25519") is the same without a cipher.
+ * Without esn or noesn the proposal carries no ESN transform:
  * proposal_set_esn() adds it.
  *
  * Returns false with the reason in err. Whatever is not in this release, or is
