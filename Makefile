@@ -41,7 +41,7 @@ help:
 	@echo '     T=replay       ... only the tests of that name'
 	@echo 'make check-build    does the module build for 6.1, 6.12, 7.2, PREEMPT_RT, arm64?'
 	@echo 'make check-kernels  check-build, and the datapath in VMs with 6.12 and 7.2'
-	@echo 'make check-matrix   every algorithm on every road in the VM, which takes long'
+	@echo 'make check-matrix   every algorithm on every road, and with every peer, which takes long'
 	@echo 'make bench          what a packet costs, beside WireGuard and xfrm; see selftests/bench'
 	@echo '     ROW=tcp-h2h    ... only that row'
 	@echo 'make lint           checkpatch, sparse, shellcheck, flake8; generated files'
@@ -124,7 +124,8 @@ check-kernels:
 	@selftests/check build vm-6.12 vm-7.2
 
 check-matrix:
-	@MATRIX=1 T='test_alg or test_ah or test_transport' selftests/check vm
+	@MATRIX=1 T='test_alg or test_ah or test_transport or test_hosts' selftests/check vm
+	@MATRIX=1 T='test_matrix' selftests/check ike
 
 demo:
 	@selftests/demo

@@ -244,6 +244,35 @@ def test_two_children(pair, initiator):
     assert until(lambda: len(installed(pair)) == 1 or pair.us.count("add", 2) >= 5)
 
 
+def test_childless(pair, initiator):
+    """The IKE SA alone, and then the child, with a key exchange of its own."""
+    pair.start_us(esp="aes256gcm-x25519", more="childless = yes")
+    pair.start_them(childless="force", child={"esp_proposals": ["aes256gcm16-curve25519"]})
+    pair.up(initiator)
+    auth, child = ("parsed", "generating")[::1 if initiator == "us" else -1]
+    log = pair.them.log()
+    assert "SA TSi" not in [line for line in log.splitlines()
+                            if auth + " IKE_AUTH request" in line][0]
+    assert "%s CREATE_CHILD_SA response" % child in log if initiator == "us" else \
+        "generating CREATE_CHILD_SA request" in log
+    pair.us.command("rekey", "net")
+    pair.pings()
+
+
+def test_reauth_when_told(pair):
+    """strongSwan limits the age of what we began: a new IKE SA beside it, then the old one goes.
+    Without pings, since libipsec forgets the policy of two equal children with the first that
+    goes."""
+    pair.start_us(speed=10)
+    pair.start_them(reauth_time="60s", over_time="60s")
+    pair.up("us")
+    before = until(lambda: spis(pair))
+    assert "N(AUTH_LFT)" in pair.them.log()
+    pair.us.log.wait("it is time to authenticate anew", timeout=30)
+    assert until(lambda: spis(pair) not in (None, before), timeout=20)
+    assert until(lambda: one_child(pair), timeout=20)
+
+
 def move(namespace, old, new, gateway):
     """A host changes its address under whatever is going on."""
     namespace.ip("addr del %s/24 dev eth0" % old, "addr add %s/24 dev eth0" % new,
