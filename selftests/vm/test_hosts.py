@@ -45,25 +45,7 @@ SUITES = [
 @pytest.fixture(scope="module", name="road")
 def fixture_road():
     with Road() as road:
-        for ns, near, far in ((road.gwa, GWA, GWB), (road.gwb, GWB, GWA)):
-            steer(ns, near, far)
         yield road
-
-
-def steer(ns, near, far):
-    """What is for the other host goes to cyg0, once that is there, but not what
-    is protected already."""
-    for family in (4, 6):
-        for what in ("ipproto 50", "ipproto 51", "ipproto udp sport 500",
-                     "ipproto udp sport 4500"):
-            ns.run("ip", "-%d" % family, "rule", "add", "pref", "10", *what.split(),
-                   "lookup", "main")
-        ns.run("ip", "-%d" % family, "rule", "add", "pref", "20", "to", far[family],
-               "lookup", "100")
-
-
-def into_device(ns, near, far, family):
-    ns.ip("route replace %s dev cyg0 src %s table 100" % (far[family], near[family]))
 
 
 class Talk:
@@ -149,8 +131,6 @@ def test_two_cygnets(road, talks, family, kind):
             Daemon(road.gwa, CONNECTION % (GWB[family], more)) as gwa:
         try:
             gwa.cygnet("up", "office")
-            into_device(road.gwa, GWA, GWB, family)
-            into_device(road.gwb, GWB, GWA, family)
             before = road.cleartext()
             talk.say()
             for daemon in (gwa, gwb):
@@ -214,7 +194,6 @@ def test_strongswan_transport(road, talks, charon, family, kind, initiator):
                 gwa.cygnet("up", "office")
             else:
                 peer.initiate("office", timeout=60000)
-            into_device(road.gwa, GWA, GWB, family)
             before = road.cleartext()
             talk.say()
             gwa.cygnet("rekey", "office")

@@ -357,6 +357,8 @@ static int get_policy(struct kernel *k, const struct conf_conn *conn,
 		.kpol_action = CYGNET_ACTION_PROTECT,
 		.kpol_protocol = protocol_of(conn),
 		.kpol_mode = mode_of(conn),
+		/* No route leads what two hosts say to each other to a device. */
+		.kpol_steer = conn->conn_mode == CONF_MODE_TRANSPORT,
 		.kpol_npairs = n,
 	};
 	memcpy(policy->kpol_name, conn->conn_name, sizeof(policy->kpol_name));

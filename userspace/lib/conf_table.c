@@ -126,7 +126,7 @@ const struct conf_row conf_conn_rows[CONF_CONN_KEYS] = {
 	},
 	[CONF_MODE] = {
 		{ "mode", "word", "tunnel, transport", "tunnel",
-		  "Whether whole packets travel between networks, or what local and remote say to each other keeps its header. The peer must want the same."
+		  "Whether whole packets travel between networks, or what local and remote say to each other keeps its header. The peer must want the same. In transport mode what is not protected is refused from the moment that the connection is up; where remote is any or a name, from the moment that the peer is there."
 		},
 		&conf_type_word, MEMBER(mode), .row_words = modes,
 	},
