@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/udp.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -78,9 +79,10 @@ static struct channel *find_channel(const struct core_path *path)
 	return NULL;
 }
 
-union pktinfo_space {
-	struct cmsghdr ps_align;
-	char ps_bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+/* For the address, and received also the size of one of several datagrams. */
+union control_space {
+	struct cmsghdr cs_align;
+	char cs_bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int))];
 };
 
 static void put_source(struct msghdr *mh, const struct ip_addr *addr)
@@ -109,7 +111,7 @@ static void send_now(const struct core_path *path, const u8 *buf, size_t len)
 		{ (void *)marker, path->cp_natt ? MARKER_LEN : 0 },
 		{ (void *)buf, len },
 	};
-	union pktinfo_space control = { 0 };
+	union control_space control = { 0 };
 	struct sockaddr_storage ss;
 	struct msghdr mh = {
 		.msg_name = &ss,
@@ -128,7 +130,7 @@ static void send_now(const struct core_path *path, const u8 *buf, size_t len)
 		log_debug("sending: %s", strerror(errno));
 }
 
-static void take_destination(struct msghdr *mh, struct ip_addr *addr)
+static void take_control(struct msghdr *mh, struct ip_addr *addr, int *size)
 {
 	struct cmsghdr *cmsg;
 
@@ -142,6 +144,8 @@ static void take_destination(struct msghdr *mh, struct ip_addr *addr)
 			ip_addr_set(addr, CMSG_DATA(cmsg) +
 				    offsetof(struct in6_pktinfo, ipi6_addr),
 				    16);
+		if (cmsg->cmsg_level == IPPROTO_UDP && cmsg->cmsg_type == UDP_GRO)
+			memcpy(size, CMSG_DATA(cmsg), sizeof(*size));
 	}
 }
 
@@ -157,12 +161,22 @@ static void deliver(const struct core_path *path, const u8 *buf, size_t len)
 			     len - MARKER_LEN);
 }
 
+/* Several datagrams of one size, the last maybe shorter, may come as one. */
+static void deliver_all(const struct core_path *path, const u8 *buf, size_t len, int size)
+{
+	size_t part = size > 0 ? (size_t)size : len;
+
+	for (; len > part; buf += part, len -= part)
+		deliver(path, buf, part);
+	deliver(path, buf, len);
+}
+
 /* False when there is nothing more to read. */
 static bool receive_datagram(struct channel *ch)
 {
 	static u8 buf[DATAGRAM_MAX];
 	struct core_path path = { .cp_natt = ch->ch_natt };
-	union pktinfo_space control;
+	union control_space control;
 	struct sockaddr_storage ss;
 	struct iovec iov = { buf, sizeof(buf) };
 	struct msghdr mh = {
@@ -171,16 +185,17 @@ static bool receive_datagram(struct channel *ch)
 		.msg_control = &control, .msg_controllen = sizeof(control),
 	};
 	ssize_t n = recvmsg(ch->ch_fd, &mh, 0);
+	int size = 0;
 
 	/* Errors are those of datagrams sent before, reported by ICMP. */
 	if (n < 0)
 		return errno != EAGAIN;
-	take_destination(&mh, &path.cp_local.ep_addr);
+	take_control(&mh, &path.cp_local.ep_addr, &size);
 	path.cp_local.ep_port = ch->ch_port;
 	if (!(mh.msg_flags & MSG_TRUNC) &&
 	    path.cp_local.ep_addr.ip_family == ch->ch_family &&
 	    ip_endpoint_from_sockaddr(&path.cp_remote, (struct sockaddr *)&ss))
-		deliver(&path, buf, n);
+		deliver_all(&path, buf, n, size);
 	return true;
 }
 

@@ -54,6 +54,13 @@ static void set_encap(int fd)
 		log_debug("UDP_ENCAP: %s", strerror(errno));
 }
 
+/* Lets the stack take ESP in as super-packets, which the module likes better. */
+static void set_gro(int fd)
+{
+	if (!set_int(fd, IPPROTO_UDP, UDP_GRO, 1))
+		log_debug("UDP_GRO: %s", strerror(errno));
+}
+
 static int bind_patiently(int fd, const struct sockaddr *sa, socklen_t len)
 {
 	const struct timespec pause = { .tv_nsec = BUSY_PAUSE_MS * 1000000L };
@@ -83,8 +90,10 @@ static int open_udp(int family, u16 port, bool natt)
 	if (set_options(fd, family) &&
 	    !bind_patiently(fd, (struct sockaddr *)&ss, len)) {
 		(void)set_int(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER);
-		if (natt)
+		if (natt) {
 			set_encap(fd);
+			set_gro(fd);
+		}
 		return fd;
 	}
 	saved = errno;
