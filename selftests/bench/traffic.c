@@ -13,6 +13,7 @@
  *	rr		a TCP round trip with one byte each way
  *	udp		a datagram of 1,392 bytes
  *	udp-gso		the same, 44 of them in one send by UDP_SEGMENT
+ *	udp-gso-tx	the same without a receiver, who need not exist
  *	udp18		a datagram of 18 bytes
  *	udp18-burst	the same, 64 of them in one sendmmsg
  *	imix		a datagram: of twelve, seven make IP packets of 40 bytes,
@@ -64,6 +65,7 @@ struct mode {
 	unsigned int window;	/* datagrams until an acknowledgment */
 	unsigned int burst;	/* datagrams in one system call */
 	bool gso;
+	bool alone;		/* nobody receives */
 	const struct sizes *sizes;
 	void (*send)(const struct mode *mode, int fd, unsigned int units);
 	void (*receive)(const struct mode *mode, int fd, unsigned int units);
@@ -166,7 +168,8 @@ static void datagrams_send(const struct mode *mode, int fd, unsigned int units)
 	for (unsigned int i = 0; i < units; i += mode->window) {
 		for (unsigned int j = 0; j < mode->window; j += mode->burst)
 			burst_send(mode, fd, mode->burst);
-		receive(fd, 1);
+		if (!mode->alone)
+			receive(fd, 1);
 	}
 }
 
@@ -180,18 +183,20 @@ static void datagrams_receive(const struct mode *mode, int fd, unsigned int unit
 }
 
 #define STREAM(name, direction) \
-	{ name, SOCK_STREAM, 1, 1, false, NULL, direction##_send, direction##_receive }
-#define DATAGRAMS(name, window, burst, gso, sizes) \
-	{ name, SOCK_DGRAM, window, burst, gso, &(sizes), datagrams_send, datagrams_receive }
+	{ name, SOCK_STREAM, 1, 1, false, false, NULL, direction##_send, direction##_receive }
+#define DATAGRAMS(name, window, burst, gso, alone, sizes) \
+	{ name, SOCK_DGRAM, window, burst, gso, alone, &(sizes), datagrams_send, \
+	  datagrams_receive }
 
 static const struct mode modes[] = {
 	STREAM("tcp", stream),
 	STREAM("rr", rr),
-	DATAGRAMS("udp", 176, 1, false, full),
-	DATAGRAMS("udp-gso", 176, 44, true, full),
-	DATAGRAMS("udp18", 64, 1, false, small),
-	DATAGRAMS("udp18-burst", 64, 64, false, small),
-	DATAGRAMS("imix", 60, 12, false, imix),
+	DATAGRAMS("udp", 176, 1, false, false, full),
+	DATAGRAMS("udp-gso", 176, 44, true, false, full),
+	DATAGRAMS("udp-gso-tx", 176, 44, true, true, full),
+	DATAGRAMS("udp18", 64, 1, false, false, small),
+	DATAGRAMS("udp18-burst", 64, 64, false, false, small),
+	DATAGRAMS("imix", 60, 12, false, false, imix),
 };
 
 static const struct mode *mode_find(const char *name)
@@ -275,7 +280,7 @@ static void client(const struct mode *mode, const struct addrinfo *address, unsi
 
 	if (connect(fd, address->ai_addr, address->ai_addrlen))
 		err(1, "connect");
-	if (mode->type == SOCK_DGRAM)
+	if (mode->type == SOCK_DGRAM && !mode->alone)
 		send_all(fd, buffer, 1);
 
 	mode->send(mode, fd, units);
@@ -308,6 +313,11 @@ int main(int argc, char **argv)
 	if (!units)
 		errx(2, "too few units");
 
+	if (mode->alone) {
+		enter(argv[1]);
+		client(mode, address, units);
+		goto done;
+	}
 	if (pipe2(ready, O_CLOEXEC))
 		err(1, "pipe");
 	child = fork();
@@ -330,6 +340,7 @@ int main(int argc, char **argv)
 	client(mode, address, units);
 	if (waitpid(child, &status, 0) != child || status)
 		errx(1, "the server failed");
+done:
 	printf("%g\n", mode->sizes == &full ? (double)units * DATAGRAM / UNIT : units);
 	return 0;
 }
