@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Sending in bursts: a super-packet is segmented, copied, checksummed and
- * encrypted in one pass into fresh pages, and leaves as one super-packet of UDP.
+ * encrypted in one pass into fresh pages, and leaves as one super-packet of UDP;
+ * or packet by packet, as protocol 50 has nothing of that kind.
  *
  * Whatever is out of the ordinary is refused before anything has happened, and
  * output.c has it cut up by the stack and sends the pieces one by one.
@@ -20,8 +21,8 @@
 /* What the stack lets one super-packet of UDP have. */
 #define SEGMENTS_MAX	64
 
-/* Of pages, and what is asked for; less will do. */
-#define BLOCK_ORDER	3
+/* Longer ones are sent in another way. */
+#define PACKET_MAX	32768
 
 #define HEADERS_MAX	256
 
@@ -39,7 +40,9 @@ MODULE_PARM_DESC(batch_send, "protect super-packets whole (for finding faults)")
  * @headers: length of all inner headers
  * @size: payload of a segment
  * @count: of segments
+ * @linear: bytes that do not go into blocks
  * @base: checksum over the pseudo header, without the length
+ * @departure: whose bursts leave in turn, or NULL
  * @sequence: of the next segment
  * @frag: that the next payload begins in, or continues; -1 for the linear part
  * @offset: in there
@@ -49,7 +52,9 @@ struct plan {
 	const struct cyg_flow *flow;
 	struct cyg_sa *sa;
 	struct dst_entry *dst;
+	struct departure *departure;
 	u32 transport, headers, size, count;
+	u32 linear;
 	__wsum base;
 	u64 sequence;
 	int frag;
@@ -57,8 +62,27 @@ struct plan {
 };
 
 /**
+ * struct departure - a super-packet whose bursts leave in turn
+ * @job: to encrypt them
+ * @slot: of the SA's order
+ * @plan: of it; holds the SA
+ * @flow: what it is
+ * @bursts: that it became
+ * @pending: of them, those inside crypto, and the builder
+ */
+struct departure {
+	struct cyg_job job;
+	struct cyg_slot slot;
+	struct plan plan;
+	struct cyg_flow flow;
+	struct sk_buff_head bursts;
+	atomic_t pending;
+};
+
+/**
  * struct burst - in the cb of an outer packet that is being built
  * @sa: held
+ * @departure: that it belongs to, or NULL
  * @pending: packets inside crypto, and the builder
  * @err: of any of them
  * @bytes: of inner packets
@@ -67,6 +91,7 @@ struct plan {
  */
 struct burst {
 	struct cyg_sa *sa;
+	struct departure *departure;
 	atomic_t pending;
 	int err;
 	u32 bytes;
@@ -138,7 +163,7 @@ static bool make_plan(struct plan *plan)
 	plan->frag = -1;
 	plan->offset = plan->headers;
 	inner = plan->headers + plan->size;
-	return esp_len(plan->sa, inner) <= PAGE_SIZE << BLOCK_ORDER;
+	return esp_len(plan->sa, inner) <= PACKET_MAX;
 }
 
 static void finish_ipv4(struct iphdr *iph, u32 index, u32 len, bool fixed_id)
@@ -255,6 +280,60 @@ static u32 write_trailer(u8 *inner, u32 len, u8 family)
 	return len;
 }
 
+/* One packet of a burst: an skb that refers to its part of the pages. */
+static struct sk_buff *new_piece(struct sk_buff *skb, const skb_frag_t *frag, u32 at,
+				 u32 len, u32 room)
+{
+	u32 headroom = skb_headroom(skb);
+	struct sk_buff *piece;
+
+	piece = alloc_skb(headroom, GFP_ATOMIC | __GFP_NOWARN);
+	if (!piece)
+		return NULL;
+	skb_reserve(piece, headroom);
+	get_page(skb_frag_page(frag));
+	skb_add_rx_frag(piece, 0, skb_frag_page(frag), skb_frag_off(frag) + at, len, room);
+	piece->priority = skb->priority;
+	skb_dst_set_noref(piece, skb_dst(skb));
+	if (skb->sk) {
+		piece->sk = skb->sk;
+		piece->destructor = skb->destructor;
+		refcount_add(piece->truesize, &skb->sk->sk_wmem_alloc);
+	}
+	return piece;
+}
+
+/* Returns how many packets did not leave. */
+static u32 send_pieces(const struct burst *b, struct sk_buff *skb)
+{
+	u32 size = skb_shinfo(skb)->gso_size;
+	u32 room = size > PAGE_SIZE ? size : PAGE_SIZE / (PAGE_SIZE / size);
+	const skb_frag_t *frag = skb_shinfo(skb)->frags;
+	const skb_frag_t *end = frag + skb_shinfo(skb)->nr_frags;
+	struct sk_buff *piece;
+	u32 at, lost = 0;
+
+	for (; frag < end; frag++) {
+		for (at = 0; at < skb_frag_size(frag); at += size) {
+			piece = new_piece(skb, frag, at, min(size, skb_frag_size(frag) - at),
+					  room);
+			if (!piece)
+				cyg_stats_drop_sa(CYGNET_DROP_TX_MEMORY, b->sa);
+			if (!piece || cyg_encap_send(b->sa, piece, b->dsfield))
+				lost++;
+		}
+	}
+	consume_skb(skb);
+	return lost;
+}
+
+static u32 send_out(const struct burst *b, struct sk_buff *skb)
+{
+	if (skb_is_gso(skb) && !cyg_sa_encapsulated(b->sa))
+		return send_pieces(b, skb);
+	return cyg_encap_send(b->sa, skb, b->dsfield) ? b->count : 0;
+}
+
 /* The burst is whole: out with it, or with none of it. */
 static void send_burst(struct sk_buff *skb)
 {
@@ -270,7 +349,7 @@ static void send_burst(struct sk_buff *skb)
 
 		cyg_stats_drops(reason, b.sa->cn, dev, b.sa, b.count);
 		cyg_stats_free_skb(skb, reason);
-	} else if (cyg_encap_send(b.sa, skb, b.dsfield)) {
+	} else if (send_out(&b, skb)) {
 		DEV_STATS_INC(dev, tx_errors);
 	} else {
 		dev_sw_netstats_tx_add(dev, b.count, b.bytes);
@@ -279,9 +358,37 @@ static void send_burst(struct sk_buff *skb)
 	percpu_ref_put(&b.sa->ref);
 }
 
+static void free_departure(struct departure *departure)
+{
+	percpu_ref_put(&departure->plan.sa->ref);
+	kfree(departure);
+}
+
+static void leave(struct cyg_slot *slot)
+{
+	struct departure *departure = container_of(slot, struct departure, slot);
+	struct sk_buff *skb;
+
+	while ((skb = __skb_dequeue(&departure->bursts)))
+		send_burst(skb);
+	free_departure(departure);
+}
+
+static void put_departure(struct departure *departure)
+{
+	if (atomic_dec_and_test(&departure->pending))
+		cyg_order_ready(&departure->slot);
+}
+
 static void put_burst(struct sk_buff *skb)
 {
-	if (atomic_dec_and_test(&burst(skb)->pending))
+	struct departure *departure = burst(skb)->departure;
+
+	if (!atomic_dec_and_test(&burst(skb)->pending))
+		return;
+	if (departure)
+		put_departure(departure);
+	else
 		send_burst(skb);
 }
 
@@ -304,7 +411,7 @@ static struct sk_buff *new_burst(const struct plan *plan)
 		return NULL;
 	headroom = LL_RESERVED_SPACE(plan->dst->dev) + plan->dst->header_len +
 		   CYG_OVERHEAD_MAX;
-	skb = alloc_skb(headroom, GFP_ATOMIC | __GFP_NOWARN);
+	skb = alloc_skb(headroom + plan->linear, GFP_ATOMIC | __GFP_NOWARN);
 	if (!skb) {
 		percpu_ref_put(&plan->sa->ref);
 		return NULL;
@@ -314,41 +421,35 @@ static struct sk_buff *new_burst(const struct plan *plan)
 	skb_dst_set(skb, dst_clone(plan->dst));
 	*burst(skb) = (struct burst) {
 		.sa = plan->sa,
+		.departure = plan->departure,
 		.pending = ATOMIC_INIT(1),
 		.dsfield = plan->flow->dsfield,
 	};
+	if (plan->departure) {
+		atomic_inc(&plan->departure->pending);
+		__skb_queue_tail(&plan->departure->bursts, skb);
+	}
 	return skb;
 }
 
-/* Room for up to @count packets of @size bytes that lie side by side. */
-static struct page *new_block(u32 size, u32 count, u32 *room)
+/*
+ * Would a packet of @size bytes at @used reach into another page, though it fits
+ * into one? Crypto takes such a packet in parts.
+ */
+static bool crosses(u32 used, u32 size)
 {
-	const gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN | __GFP_COMP;
-	u32 order = min_t(u32, get_order(size * count), BLOCK_ORDER);
-	struct page *page = NULL;
-
-	if (order)
-		page = alloc_pages(gfp | __GFP_NORETRY | __GFP_NOMEMALLOC, order);
-	if (!page) {
-		order = get_order(size);
-		page = alloc_pages(gfp, order);
-	}
-	*room = PAGE_SIZE << order;
-	return page;
+	return size <= PAGE_SIZE && offset_in_page(used) + size > PAGE_SIZE;
 }
 
-static int encrypt_segment(struct plan *plan, struct cyg_op **op,
-			   struct sk_buff *skb, u8 *to, u32 index)
+/* An inner packet of @len bytes behind @header gets all that ESP adds. */
+static int seal(struct plan *plan, struct cyg_op **op, struct sk_buff *skb,
+		struct cyg_esp_counter_header *header, u32 len)
 {
-	struct cyg_sa *sa = plan->sa;
-	struct cyg_esp_counter_header *header = (void *)to;
-	u8 *inner = to + sizeof(*header);
+	u8 *inner = (u8 *)(header + 1);
 	u64 sequence = plan->sequence++;
-	u32 len;
+	struct cyg_sa *sa = plan->sa;
 	int err;
 
-	/* First of all: the next segment's payload is where this one's ends. */
-	len = write_inner(plan, inner, index);
 	burst(skb)->bytes += len;
 	burst(skb)->count++;
 	if (!*op)
@@ -373,34 +474,49 @@ static int encrypt_segment(struct plan *plan, struct cyg_op **op,
 	return err;
 }
 
+/* What was filled of a block, from @from on. */
+static void add_filled(struct sk_buff *skb, struct cyg_blocks *b, u32 from, u32 full)
+{
+	u32 len = b->used - from;
+
+	if (!len)
+		return;
+	get_page(b->page);
+	skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, b->page, from, len,
+			full > PAGE_SIZE ? len : PAGE_SIZE);
+}
+
 /*
- * Fills one more block of @skb with up to @count segments from @index on.
+ * Fills one more piece of a block with up to @count segments from @index on.
  * Returns how many fitted, 0 without memory. What crypto refuses spoils the
  * whole burst, as it would in the middle of one that is encrypted later.
  */
-static u32 fill_block(struct plan *plan, struct cyg_op **op, struct sk_buff *skb,
+static u32 fill_piece(struct plan *plan, struct cyg_op **op, struct sk_buff *skb,
 		      u32 index, u32 count)
 {
 	u32 full = esp_len(plan->sa, plan->headers + plan->size);
-	u32 left = plan->skb->len - plan->headers - index * plan->size;
-	u32 room, payload, i, used = 0;
-	struct page *page;
+	struct cyg_blocks *b = cyg_block_own(CYGNET_DIRECTION_OUT);
+	struct cyg_esp_counter_header *header;
+	u32 len, i, from;
 	int err;
 
-	page = new_block(full, count, &room);
-	if (!page)
+	if (b->page && crosses(b->used, full))
+		b->used = PAGE_ALIGN(b->used);
+	if (!cyg_block_room(b, full))
 		return 0;
-	count = min(count, room / full);
-	for (i = 0; i < count; i++) {
-		err = encrypt_segment(plan, op, skb, page_address(page) + used, index + i);
+	from = b->used;
+	for (i = index; i < index + count; i++) {
+		if (b->used + full > b->room || crosses(b->used, full))
+			break;
+		header = page_address(b->page) + b->used;
+		len = write_inner(plan, (u8 *)(header + 1), i);
+		b->used += esp_len(plan->sa, len);
+		err = seal(plan, op, skb, header, len);
 		if (err)
 			WRITE_ONCE(burst(skb)->err, err);
-		payload = min(plan->size, left);
-		left -= payload;
-		used += esp_len(plan->sa, plan->headers + payload);
 	}
-	skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, page, 0, used, room);
-	return count;
+	add_filled(skb, b, from, full);
+	return i - index;
 }
 
 /* As many segments from @index on as one outer super-packet takes. */
@@ -414,7 +530,7 @@ static u32 fill_burst(struct plan *plan, struct cyg_op **op, struct sk_buff *skb
 	u32 got, done = 0;
 
 	while (done < most && skb_shinfo(skb)->nr_frags < MAX_SKB_FRAGS) {
-		got = fill_block(plan, op, skb, index + done, most - done);
+		got = fill_piece(plan, op, skb, index + done, most - done);
 		if (!got)
 			break;
 		done += got;
@@ -427,13 +543,12 @@ static u32 fill_burst(struct plan *plan, struct cyg_op **op, struct sk_buff *skb
 	return done;
 }
 
-/* Returns how many segments found no memory. */
-static u32 send_bursts(struct plan *plan, struct sk_buff *out)
+static void send_bursts(struct plan *plan, struct sk_buff *out)
 {
 	struct cyg_op *op = NULL;
 	u32 index = 0, got;
 
-	do {
+	while (out) {
 		got = fill_burst(plan, &op, out, index);
 		if (!got)
 			WRITE_ONCE(burst(out)->err, -ENOMEM);
@@ -442,9 +557,77 @@ static u32 send_bursts(struct plan *plan, struct sk_buff *out)
 		put_burst(out);
 		index += got;
 		out = got && index < plan->count ? new_burst(plan) : NULL;
-	} while (out);
+	}
 	cyg_linear_put(op);
-	return plan->count - index;
+	if (index < plan->count)
+		cyg_stats_drops(CYGNET_DROP_TX_MEMORY, plan->sa->cn,
+				rcu_dereference(plan->sa->policy->dev), plan->sa,
+				plan->count - index);
+}
+
+static u32 inner_bytes(const struct plan *plan)
+{
+	return plan->skb->len + (plan->count - 1) * plan->headers;
+}
+
+static void depart(struct cyg_job *job)
+{
+	struct departure *departure = container_of(job, struct departure, job);
+	struct plan *plan = &departure->plan;
+
+	send_bursts(plan, new_burst(plan));
+	dst_release(plan->dst);
+	consume_skb(plan->skb);
+	put_departure(departure);
+}
+
+static struct departure *new_departure(const struct plan *plan)
+{
+	struct departure *departure = kmalloc(sizeof(*departure), GFP_ATOMIC | __GFP_NOWARN);
+
+	if (!departure)
+		return NULL;
+	if (!percpu_ref_tryget_live(&plan->sa->ref)) {
+		kfree(departure);
+		return NULL;
+	}
+	departure->job.run = depart;
+	departure->slot.leave = leave;
+	departure->plan = *plan;
+	departure->flow = *plan->flow;
+	departure->plan.flow = &departure->flow;
+	departure->plan.departure = departure;
+	__skb_queue_head_init(&departure->bursts);
+	atomic_set(&departure->pending, 1);
+	return departure;
+}
+
+/* Returns what cyg_batch_send() does. */
+static bool send_in_turn(const struct plan *plan, int cpu)
+{
+	struct departure *departure = new_departure(plan);
+	struct cyg_sa *sa = plan->sa;
+
+	if (!departure)
+		return false;
+	if (!cyg_sadb_next_sequences(sa, plan->count, inner_bytes(plan),
+				     &departure->plan.sequence)) {
+		free_departure(departure);
+		return false;
+	}
+	if (!cyg_order_enter(&sa->order, &departure->slot, plan->count, CYG_ORDER_MAX)) {
+		free_departure(departure);
+		cyg_stats_drops(CYGNET_DROP_TX_QUEUE, sa->cn,
+				rcu_dereference(sa->policy->dev), sa, plan->count);
+		return true;
+	}
+	skb_get(plan->skb);
+	dst_hold(plan->dst);
+	if (cpu < 0)
+		depart(&departure->job);
+	else
+		cyg_spread_give(&departure->job, cpu);
+	return true;
 }
 
 /**
@@ -463,24 +646,71 @@ bool cyg_batch_send(struct cyg_sa *sa, struct sk_buff *skb,
 {
 	struct plan plan = { .skb = skb, .flow = flow, .sa = sa, .dst = dst };
 	struct sk_buff *out;
-	u32 bytes, lost;
+	int cpu;
 
-	if (!batch_send || !cyg_linear_fits(sa) || !cyg_sa_encapsulated(sa) ||
-	    !make_plan(&plan))
+	if (!batch_send || !cyg_linear_fits(sa) || !make_plan(&plan))
 		return false;
 	plan.base = cyg_ipaddr_pseudo(skb, flow);
+	cpu = cyg_spread_pick();
+	if (cpu >= 0 || !cyg_order_idle(&sa->order))
+		return send_in_turn(&plan, cpu);
 	out = new_burst(&plan);
 	if (!out)
 		return false;
-	bytes = skb->len + (plan.count - 1) * plan.headers;
-	if (!cyg_sadb_next_sequences(sa, plan.count, bytes, &plan.sequence)) {
+	if (!cyg_sadb_next_sequences(sa, plan.count, inner_bytes(&plan), &plan.sequence)) {
 		kfree_skb(out);
 		percpu_ref_put(&sa->ref);
 		return false;
 	}
-	lost = send_bursts(&plan, out);
-	if (lost)
-		cyg_stats_drops(CYGNET_DROP_TX_MEMORY, sa->cn,
-				rcu_dereference(sa->policy->dev), sa, lost);
+	send_bursts(&plan, out);
 	return true;
+}
+
+/**
+ * cyg_batch_single - protect a packet that is no super-packet
+ * @sa: outbound, of those that cyg_linear_fits() says yes to
+ * @skb: from its inner IP header; the caller's to free
+ * @flow: what it is
+ * @dst: route to the remote endpoint; taken unless refused
+ *
+ * With less to allocate than cyg_esp_output(), which does the same. Call under
+ * rcu_read_lock() with BH off.
+ *
+ * Return: 0, or why it was refused
+ */
+enum cygnet_drop cyg_batch_single(struct cyg_sa *sa, struct sk_buff *skb,
+				  const struct cyg_flow *flow, struct dst_entry *dst)
+{
+	struct plan plan = {
+		.skb = skb, .flow = flow, .sa = sa, .dst = dst,
+		.linear = esp_len(sa, flow->length),
+	};
+	struct cyg_esp_counter_header *header;
+	struct cyg_op *op = NULL;
+	enum cygnet_drop reason;
+	struct sk_buff *out;
+	int err;
+
+	if (!batch_send || !cyg_order_idle(&sa->order))
+		return cyg_esp_output(sa, skb, flow, dst);
+	out = new_burst(&plan);
+	if (!out)
+		return READ_ONCE(sa->dead) ? CYGNET_DROP_TX_SA_DEAD : CYGNET_DROP_TX_MEMORY;
+	reason = cyg_sadb_next_sequence(sa, flow->length, &plan.sequence);
+	if (reason) {
+		kfree_skb(out);
+		percpu_ref_put(&sa->ref);
+		return reason;
+	}
+	header = skb_put(out, plan.linear);
+	/* Completes the checksum on the way, if that was left to us. */
+	skb_copy_and_csum_dev(skb, (u8 *)(header + 1));
+	cyg_esp_inherit_owner(out, skb);
+	err = seal(&plan, &op, out, header, flow->length);
+	if (err)
+		WRITE_ONCE(burst(out)->err, err);
+	cyg_linear_put(op);
+	put_burst(out);
+	dst_release(dst);
+	return 0;
 }

@@ -8,6 +8,9 @@
  * only. Packets wait in it, still encrypted, until the CPU has taken all that
  * arrived together; then the cell's NAPI poll works them off in order.
  *
+ * When the CPU is full, others decrypt some of what waits, a burst each, into
+ * cells of their own (spread.c), and what comes out of them is in order again.
+ *
  * Only what GRO would merge is merged, and after its checksums have been found
  * right; all else goes to the stack singly and unchanged.
  */
@@ -26,11 +29,12 @@
 /* As many as the stack's own queues let wait by default. */
 #define QUEUE_MAX	1000
 
-/* Of the pages that are decrypted into. */
-#define BLOCK_ORDER	3
-
 /* Packets up to that length are copied out, so that the page is not held. */
 #define COPY_MAX	256
+
+/* Packets that are given to another CPU together, at least and about. */
+#define CHUNK_MIN	8
+#define CHUNK_MAX	64
 
 /* What super-packets may have in all, and of UDP in number. */
 #define LENGTH_MAX	65000
@@ -45,11 +49,13 @@ MODULE_PARM_DESC(batch_receive, "decrypt and merge in bursts (for finding faults
  * @offset: of the first ESP header
  * @len: from there
  * @size: of each ESP packet but the last
+ * @at_once: how many of the SA may be decrypted at the same time
  * @ifindex: of the device that it came by if the way is to be remembered, or 0
  * @family: of the outer header
  */
 struct arrival {
 	u32 offset, len, size;
+	u32 at_once;
 	int ifindex;
 	u8 family;
 };
@@ -88,24 +94,48 @@ struct merge {
  * @sa: of the packet before, while polling
  * @op: of @sa, while polling
  * @merge: while polling
- * @page: that is being filled
- * @room: bytes in @page
- * @used: of them
- * @own: from where on @page holds nothing that belongs to another super-packet
- *	than the growing one
+ * @cursor: in the skb that is being taken apart
+ * @blocks: of the CPU, while polling
+ * @own: from where on the current block holds nothing that belongs to another
+ *	super-packet than the growing one
  * @head: of a packet that is being decrypted over the end of the one before:
  *	what was there
+ * @cpu: whose it is
+ * @order: of what is decrypted elsewhere
+ * @resume: to go on when enough of that is done
+ * @resuming: that is under way
  */
 struct cyg_cell {
 	struct napi_struct napi;
+	int cpu;
+	struct cyg_order order;
+	struct cyg_job resume;
+	bool resuming;
 	struct sk_buff_head queue;
 	struct list_head ready;
 	struct cyg_sa *sa;
 	struct cyg_op *op;
 	struct merge merge;
-	struct page *page;
-	u32 room, used, own;
+	struct cyg_cursor cursor;
+	struct cyg_blocks *blocks;
+	u32 own;
 	u8 head[128];
+};
+
+/**
+ * struct chunk - packets that are decrypted together, maybe on another CPU
+ * @job: to do so
+ * @slot: in the order of @home
+ * @home: the cell that they waited in
+ * @queue: the packets
+ * @ready: what comes out, for the stack
+ */
+struct chunk {
+	struct cyg_job job;
+	struct cyg_slot slot;
+	struct cyg_cell *home;
+	struct sk_buff_head queue;
+	struct list_head ready;
 };
 
 /* An inner packet that is decrypted but has not found its skb. */
@@ -317,9 +347,9 @@ static void add_payload(struct cyg_cell *cell, const u8 *payload, u32 len, u32 o
 		skb->truesize += len;
 		return;
 	}
-	get_page(cell->page);
-	skb_add_rx_frag(skb, last + 1, cell->page,
-			payload - (u8 *)page_address(cell->page), len, len);
+	get_page(cell->blocks->page);
+	skb_add_rx_frag(skb, last + 1, cell->blocks->page,
+			payload - (u8 *)page_address(cell->blocks->page), len, len);
 }
 
 /* The packet that continues() becomes part of the super-packet. */
@@ -393,9 +423,9 @@ static struct sk_buff *new_packet(struct cyg_cell *cell, const struct inner *in,
 		return NULL;
 	skb_put_data(skb, in->data, linear);
 	if (linear < in->len) {
-		get_page(cell->page);
-		skb_add_rx_frag(skb, 0, cell->page,
-				rest - (u8 *)page_address(cell->page),
+		get_page(cell->blocks->page);
+		skb_add_rx_frag(skb, 0, cell->blocks->page,
+				rest - (u8 *)page_address(cell->blocks->page),
 				in->len - linear, in->len - linear);
 	}
 	skb_reset_mac_header(skb);
@@ -487,25 +517,6 @@ static bool hold_sa(struct cyg_cell *cell, __be32 spi, const struct cyg_addr *ds
 	return false;
 }
 
-/* At least @len bytes. */
-static bool new_block(struct cyg_cell *cell, u32 len)
-{
-	const gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN | __GFP_COMP;
-	u32 order = max_t(u32, BLOCK_ORDER, get_order(len));
-
-	if (cell->page)
-		put_page(cell->page);
-	cell->page = alloc_pages(gfp | __GFP_NORETRY | __GFP_NOMEMALLOC, order);
-	if (!cell->page) {
-		order = get_order(len);
-		cell->page = alloc_pages(gfp, order);
-	}
-	cell->room = cell->page ? PAGE_SIZE << order : 0;
-	cell->used = 0;
-	cell->own = 0;
-	return cell->page;
-}
-
 /*
  * Room for the plaintext of a packet. Its headers will lie over the last @over
  * bytes of what was decrypted before, so that payload joins payload. Never over
@@ -513,16 +524,17 @@ static bool new_block(struct cyg_cell *cell, u32 len)
  */
 static u8 *place(struct cyg_cell *cell, u32 len, u32 *over)
 {
+	struct cyg_blocks *b = cell->blocks;
 	struct merge *m = &cell->merge;
 
-	*over = m->skb && !m->closed && cell->used >= cell->own + m->headers ?
-			m->headers : 0;
-	if (!cell->page || cell->used - *over + len > cell->room) {
+	*over = m->skb && !m->closed && b->used >= cell->own + m->headers ? m->headers : 0;
+	if (!b->page || b->used - *over + len > b->room) {
 		*over = 0;
-		if (!new_block(cell, len))
+		cell->own = 0;
+		if (!cyg_block_room(b, len))
 			return NULL;
 	}
-	return (u8 *)page_address(cell->page) + cell->used - *over;
+	return (u8 *)page_address(b->page) + b->used - *over;
 }
 
 /* Finished later, when the poll is long over. */
@@ -625,8 +637,9 @@ static enum cygnet_drop sort_in(struct cyg_cell *cell, struct inner *in, u64 seq
 				u32 plain_len, u32 over)
 {
 	struct merge *m = &cell->merge;
-	u8 *start = page_address(cell->page);
-	u32 before = cell->used;
+	struct cyg_blocks *b = cell->blocks;
+	u8 *start = page_address(b->page);
+	u32 before = b->used;
 	enum cygnet_drop reason;
 	u32 len;
 
@@ -636,7 +649,7 @@ static enum cygnet_drop sort_in(struct cyg_cell *cell, struct inner *in, u64 seq
 	len = length_by_header(in);
 	if (m->skb && continues(m, in, len) && has_place(m, over)) {
 		append(cell, in, len, over);
-		cell->used = in->data + len - start;
+		b->used = in->data + len - start;
 		if (!over)
 			cell->own = before;
 		return 0;
@@ -644,7 +657,7 @@ static enum cygnet_drop sort_in(struct cyg_cell *cell, struct inner *in, u64 seq
 	reason = begin(cell, in, over);
 	cell->own = before;
 	if (!reason && skb_is_nonlinear(m->skb))
-		cell->used = in->data + in->len - start;
+		b->used = in->data + in->len - start;
 	return reason;
 }
 
@@ -659,7 +672,7 @@ static void give_away(struct cyg_cell *cell, struct sk_buff *skb, u32 over)
 	flush_merge(cell);
 	cell->sa = NULL;
 	cell->op = NULL;
-	cell->page = NULL;
+	cyg_block_leave(cell->blocks);
 }
 
 /* @len bytes behind @header, in one piece. */
@@ -686,10 +699,10 @@ static enum cygnet_drop decrypt(struct cyg_cell *cell, struct sk_buff *skb,
 	op->sequence = sequence;
 	op->plain = in.data;
 	op->plain_len = plain;
-	op->page = cell->page;
+	op->page = cell->blocks->page;
 	op->dsfield = dsfield;
 	sg_set_buf(&op->src[1], header + 1, len);
-	sg_set_page(&op->dst[1], cell->page, plain, in.data - (u8 *)page_address(cell->page));
+	sg_set_page(&op->dst[1], op->page, plain, in.data - (u8 *)page_address(op->page));
 	err = cyg_linear_run(op, op->src, sequence, len);
 	if (err == -EINPROGRESS) {
 		give_away(cell, skb, over);
@@ -775,7 +788,7 @@ static void take_packet(struct cyg_cell *cell, struct sk_buff *skb, u32 offset, 
 	struct cyg_sa *sa;
 
 	if (len >= sizeof(*header))
-		header = cyg_linear_find(skb, offset, len);
+		header = cyg_linear_find(skb, offset, len, &cell->cursor);
 	if (!header) {
 		take_scattered(cell, skb, offset, len, dst, dsfield);
 		return;
@@ -805,6 +818,7 @@ static int work_off(struct cyg_cell *cell, struct sk_buff *skb)
 	u32 at;
 
 	cyg_ipaddr_outer(skb, a.family, &dst, &dsfield);
+	memset(&cell->cursor, 0, sizeof(cell->cursor));
 	/* One to give away, see give_away(). */
 	skb_get(skb);
 	for (at = 0; at < a.len; at += a.size, count++)
@@ -814,19 +828,142 @@ static int work_off(struct cyg_cell *cell, struct sk_buff *skb)
 	return count;
 }
 
-static int poll(struct napi_struct *napi, int budget)
+/* At most about @most packets of @queue, into @cell->ready. Returns how many. */
+static int work_off_queue(struct cyg_cell *cell, struct sk_buff_head *queue, int most)
 {
-	struct cyg_cell *cell = container_of(napi, struct cyg_cell, napi);
 	struct sk_buff *skb;
 	int done = 0;
 
-	rcu_read_lock();
-	while (done < budget && (skb = __skb_dequeue(&cell->queue))) {
+	cell->blocks = cyg_block_own(CYGNET_DIRECTION_IN);
+	while (done < most && (skb = __skb_dequeue(queue))) {
 		done += work_off(cell, skb);
-		napi_consume_skb(skb, budget);
+		napi_consume_skb(skb, most);
 	}
 	flush_merge(cell);
 	let_go(cell);
+	return done;
+}
+
+/* Giving away. */
+
+/* In whatever cell of the device is this CPU's. */
+static void work_off_chunk(struct cyg_job *job)
+{
+	struct chunk *chunk = container_of(job, struct chunk, job);
+	struct cyg_device *cyg = netdev_priv(chunk->home->napi.dev);
+	struct cyg_cell *cell = this_cpu_ptr(cyg->cells);
+
+	work_off_queue(cell, &chunk->queue, INT_MAX);
+	list_splice_init(&cell->ready, &chunk->ready);
+	cyg_order_ready(&chunk->slot);
+}
+
+static void leave(struct cyg_slot *slot)
+{
+	struct chunk *chunk = container_of(slot, struct chunk, slot);
+
+	netif_receive_skb_list(&chunk->ready);
+	kfree(chunk);
+}
+
+/* The first skbs of a queue that make a burst: how many, and of how many packets. */
+static u32 measure_chunk(const struct sk_buff_head *queue, u32 *skbs)
+{
+	struct sk_buff *skb;
+	u32 packets = 0;
+
+	*skbs = 0;
+	skb_queue_walk(queue, skb) {
+		if (packets >= CHUNK_MAX || !arrival(skb)->at_once)
+			break;
+		packets += DIV_ROUND_UP(arrival(skb)->len, arrival(skb)->size);
+		++*skbs;
+	}
+	return packets;
+}
+
+static struct chunk *new_chunk(struct cyg_cell *cell)
+{
+	struct chunk *chunk = kmalloc(sizeof(*chunk), GFP_ATOMIC | __GFP_NOWARN);
+
+	if (!chunk)
+		return NULL;
+	chunk->job.run = work_off_chunk;
+	chunk->slot.leave = leave;
+	chunk->home = cell;
+	__skb_queue_head_init(&chunk->queue);
+	INIT_LIST_HEAD(&chunk->ready);
+	return chunk;
+}
+
+static void pass_on(struct chunk *chunk, u32 packets, u32 skbs)
+{
+	int cpu = packets < CHUNK_MIN ? -1 : cyg_spread_pick();
+
+	while (skbs--)
+		__skb_queue_tail(&chunk->queue, __skb_dequeue(&chunk->home->queue));
+	if (cpu < 0)
+		work_off_chunk(&chunk->job);
+	else
+		cyg_spread_give(&chunk->job, cpu);
+}
+
+/*
+ * Stops when what is left of the window would have no room for packets that come
+ * in ahead of others; resume() goes on.
+ */
+static int poll_in_order(struct cyg_cell *cell, int budget)
+{
+	struct sk_buff *skb;
+	struct chunk *chunk;
+	u32 packets, skbs;
+	int done = 0;
+
+	while (done < budget && (skb = skb_peek(&cell->queue))) {
+		packets = measure_chunk(&cell->queue, &skbs);
+		chunk = packets ? new_chunk(cell) : NULL;
+		if (!chunk) {
+			/* Without memory out of order; the others all go this way. */
+			done += work_off_queue(cell, &cell->queue, 1);
+			continue;
+		}
+		if (!cyg_order_enter(&cell->order, &chunk->slot, packets,
+				     arrival(skb)->at_once)) {
+			kfree(chunk);
+			break;
+		}
+		pass_on(chunk, packets, skbs);
+		done += packets;
+	}
+	return done;
+}
+
+static void resume(struct cyg_order *order)
+{
+	struct cyg_cell *cell = container_of(order, struct cyg_cell, order);
+
+	if (!xchg(&cell->resuming, true))
+		cyg_spread_give(&cell->resume, cell->cpu);
+}
+
+static void schedule_poll(struct cyg_job *job)
+{
+	struct cyg_cell *cell = container_of(job, struct cyg_cell, resume);
+
+	xchg(&cell->resuming, false);
+	napi_schedule(&cell->napi);
+}
+
+static int poll(struct napi_struct *napi, int budget)
+{
+	struct cyg_cell *cell = container_of(napi, struct cyg_cell, napi);
+	int done;
+
+	rcu_read_lock();
+	if (cyg_order_idle(&cell->order) && !cyg_spread_wanted())
+		done = work_off_queue(cell, &cell->queue, budget);
+	else
+		done = poll_in_order(cell, budget);
 	netif_receive_skb_list(&cell->ready);
 	INIT_LIST_HEAD(&cell->ready);
 	rcu_read_unlock();
@@ -878,6 +1015,7 @@ bool cyg_cell_queue(struct cyg_sa *sa, struct sk_buff *skb, u32 offset, u32 len,
 		.offset = offset,
 		.len = len,
 		.size = size,
+		.at_once = sa->at_once,
 		.ifindex = ifindex,
 		.family = family,
 	};
@@ -901,6 +1039,9 @@ int cyg_cell_init(struct cyg_device *cyg)
 	for_each_possible_cpu(cpu) {
 		struct cyg_cell *cell = per_cpu_ptr(cyg->cells, cpu);
 
+		cell->cpu = cpu;
+		cell->resume.run = schedule_poll;
+		cyg_order_init(&cell->order, resume);
 		__skb_queue_head_init(&cell->queue);
 		INIT_LIST_HEAD(&cell->ready);
 		set_bit(NAPI_STATE_NO_BUSY_POLL, &cell->napi.state);
@@ -920,13 +1061,14 @@ void cyg_cell_close(struct cyg_device *cyg)
 {
 	int cpu;
 
+	for_each_possible_cpu(cpu)
+		napi_disable(&per_cpu_ptr(cyg->cells, cpu)->napi);
+	/* The jobs of these cells, and of what the device sent. */
+	cyg_spread_flush();
 	for_each_possible_cpu(cpu) {
 		struct cyg_cell *cell = per_cpu_ptr(cyg->cells, cpu);
 
-		napi_disable(&cell->napi);
 		__netif_napi_del(&cell->napi);
 		__skb_queue_purge(&cell->queue);
-		if (cell->page)
-			put_page(cell->page);
 	}
 }

@@ -23,6 +23,8 @@
  *               └► esp.c    decrypted        … replay commit, lifetime, trailer
  *                    └► input.c  cyg_input_deliver   ECN, selectors, device
  *
+ * and by another processor when this one is full, in order (spread.c).
+ *
  * Send, with BH off:
  *
  *   device.c   device_xmit
@@ -88,6 +90,53 @@
 /* ... and with any algorithm. */
 #define CYG_OVERHEAD_WORST	(CYG_HEADERS_MAX + CYG_BLOCK_MAX - 1 + \
 				 sizeof(struct cyg_esp_trailer) + CYG_ICV_MAX)
+
+/**
+ * struct cyg_job - what is given to another processor
+ * @node: in its queue
+ * @run: called there with BH off, under RCU; frees the job
+ */
+struct cyg_job {
+	struct list_head node;
+	void (*run)(struct cyg_job *job);
+};
+
+/**
+ * struct cyg_order - what must leave in the order in which it came
+ * @lock: protects the rest
+ * @slots: first come, first out
+ * @packets: that are on their way; without any there is nothing to keep in order
+ * @leaving: somebody lets them leave
+ * @stalled: @resume is to be called
+ * @resume: see cyg_order_init()
+ */
+struct cyg_order {
+	spinlock_t lock; /* the rest */
+	struct list_head slots;
+	u32 packets;
+	bool leaving;
+	bool stalled;
+	void (*resume)(struct cyg_order *order);
+};
+
+/* Packets of an SA that may wait to be sent. */
+#define CYG_ORDER_MAX	2048
+
+/**
+ * struct cyg_slot - a place in an order
+ * @order: the order, NULL if there is none to keep
+ * @node: in its slots
+ * @packets: that will leave
+ * @ready: to leave
+ * @leave: called with BH off, under RCU; frees the slot
+ */
+struct cyg_slot {
+	struct cyg_order *order;
+	struct list_head node;
+	u32 packets;
+	bool ready;
+	void (*leave)(struct cyg_slot *slot);
+};
 
 struct cyg_drops {
 	unsigned long packets[CYGNET_DROP_MAX + 1];
@@ -386,6 +435,8 @@ struct cyg_sa_config {
  * @aead: keyed transform, ESP
  * @ahash: keyed hash, AH
  * @iv_salt: XORed with the sequence number, so that IVs tell nothing
+ * @at_once: packets that may be decrypted at the same time, inbound; 0: none but
+ *	where they came
  * @policy: the policy it belongs to
  * @cn: its namespace
  * @serial: order of creation
@@ -393,6 +444,7 @@ struct cyg_sa_config {
  * @life: limits
  * @drops: counters
  * @dst_cache: route to @dst, outbound
+ * @order: of what leaves, outbound
  * @ref: held by packets inside crypto, and once by the SADB
  * @free_work: the end
  * @expiry: lifetime in seconds
@@ -427,6 +479,7 @@ struct cyg_sa {
 	struct crypto_aead *aead;
 	struct crypto_ahash *ahash;
 	__be64 iv_salt;
+	u32 at_once;
 	struct cyg_policy *policy;
 	struct cyg_net *cn;
 	u64 serial;
@@ -435,6 +488,7 @@ struct cyg_sa {
 
 	struct cyg_drops __percpu *drops;
 	struct dst_cache dst_cache;
+	struct cyg_order order;
 	struct percpu_ref ref;
 	struct rcu_work free_work;
 	struct hrtimer expiry;
@@ -472,6 +526,8 @@ struct cyg_headers {
  * @sa: held
  * @source: the received packet, only read; NULL when sending
  * @skb: the new packet: plaintext, or (sending) in place
+ * @slot: when sending
+ * @err: of crypto, until it leaves
  * @done: called once, with BH off, under no lock
  * @sequence: of the packet
  * @inner_len: length of the inner packet, sending
@@ -489,6 +545,8 @@ struct cyg_crypt {
 	struct cyg_sa *sa;
 	struct sk_buff *source;
 	struct sk_buff *skb;
+	struct cyg_slot slot;
+	int err;
 	void (*done)(struct cyg_crypt *crypt, int err);
 	u64 sequence;
 	u32 inner_len;
@@ -539,6 +597,33 @@ struct cyg_op {
 	struct aead_request req;
 };
 
+/* Blocks of 32 KiB in a ring. */
+#define CYG_BLOCKS	16
+
+/**
+ * struct cyg_blocks - memory that a CPU's packets are written to
+ * @ring: blocks, each referred to once by the ring
+ * @at: the current one there
+ * @page: the same, NULL if there is none
+ * @room: bytes in it
+ * @used: of them
+ */
+struct cyg_blocks {
+	struct page *ring[CYG_BLOCKS];
+	u32 at;
+	struct page *page;
+	u32 room, used;
+};
+
+/**
+ * struct cyg_cursor - how far the search in an skb has come
+ * @frag: its page fragment
+ * @before: bytes in those before
+ */
+struct cyg_cursor {
+	u32 frag, before;
+};
+
 /* ah.c */
 enum cygnet_drop cyg_ah_input(struct cyg_sa *sa, struct sk_buff *skb, u32 offset,
 			      u32 len, u8 dsfield);
@@ -560,9 +645,17 @@ void cyg_crypt_free(struct cyg_crypt *crypt);
 void cyg_crypt_encrypt(struct cyg_crypt *crypt, unsigned int len);
 void cyg_crypt_decrypt(struct cyg_crypt *crypt, unsigned int len);
 
+/* block.c */
+struct cyg_blocks *cyg_block_own(enum cygnet_direction direction);
+bool cyg_block_room(struct cyg_blocks *b, u32 len);
+void cyg_block_leave(struct cyg_blocks *b);
+void cyg_block_uninit(void);
+
 /* batch.c */
 bool cyg_batch_send(struct cyg_sa *sa, struct sk_buff *skb,
 		    const struct cyg_flow *flow, struct dst_entry *dst);
+enum cygnet_drop cyg_batch_single(struct cyg_sa *sa, struct sk_buff *skb,
+				  const struct cyg_flow *flow, struct dst_entry *dst);
 
 /* cell.c */
 int cyg_cell_init(struct cyg_device *cyg);
@@ -643,7 +736,8 @@ bool cyg_linear_fits(const struct cyg_sa *sa);
 struct cyg_op *cyg_linear_get(struct cyg_sa *sa);
 void cyg_linear_put(struct cyg_op *op);
 int cyg_linear_run(struct cyg_op *op, struct scatterlist *src, u64 sequence, u32 len);
-void *cyg_linear_find(const struct sk_buff *skb, u32 offset, u32 len);
+void *cyg_linear_find(const struct sk_buff *skb, u32 offset, u32 len,
+		      struct cyg_cursor *cursor);
 void cyg_linear_uninit(void);
 
 /* netlink.c */
@@ -692,6 +786,23 @@ void cyg_spd_del(struct cyg_net *cn, struct cyg_policy *policy);
 void cyg_spd_leave(struct cyg_net *cn, struct cyg_policy *policy);
 void cyg_spd_close(struct cyg_net *cn);
 void cyg_spd_put(struct cyg_policy *policy);
+
+/* spread.c */
+int cyg_spread_init(void);
+void cyg_spread_uninit(void);
+bool cyg_spread_wanted(void);
+int cyg_spread_pick(void);
+void cyg_spread_give(struct cyg_job *job, int cpu);
+void cyg_spread_flush(void);
+void cyg_order_init(struct cyg_order *order, void (*resume)(struct cyg_order *order));
+bool cyg_order_enter(struct cyg_order *order, struct cyg_slot *slot, u32 packets, u32 most);
+void cyg_order_ready(struct cyg_slot *slot);
+
+/* Is there nothing that must leave first? */
+static inline bool cyg_order_idle(const struct cyg_order *order)
+{
+	return !READ_ONCE(order->packets);
+}
 
 /* stats.c */
 enum cyg_kind { CYG_KIND_NET, CYG_KIND_DEVICE, CYG_KIND_POLICY, CYG_KIND_SA, CYG_KINDS };

@@ -41,4 +41,5 @@
 	{ CYGNET_DROP_TX_FRAGMENT, "tx-fragment" }, \
 	{ CYGNET_DROP_TX_ROUTING_HEADER, "tx-routing-header" }, \
 	{ CYGNET_DROP_TX_CRYPTO, "tx-crypto" }, \
-	{ CYGNET_DROP_TX_MEMORY, "tx-memory" }
+	{ CYGNET_DROP_TX_MEMORY, "tx-memory" }, \
+	{ CYGNET_DROP_TX_QUEUE, "tx-queue" }

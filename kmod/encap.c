@@ -62,13 +62,14 @@ static struct cyg_sa *claim(struct cyg_net *cn, struct sk_buff *skb,
 			    const struct datagrams *d, const struct cyg_addr *dst,
 			    u8 family)
 {
+	struct cyg_cursor cursor = { 0 };
 	struct cyg_sa *sa = NULL;
 	__be32 spi, last = 0;
 	const __be32 *p;
 	u32 at;
 
 	for (at = 0; at < d->len; at += d->size) {
-		p = cyg_linear_find(skb, d->offset + at, sizeof(spi));
+		p = cyg_linear_find(skb, d->offset + at, sizeof(spi), &cursor);
 		if (p)
 			spi = get_unaligned(p);
 		else if (skb_copy_bits(skb, d->offset + at, &spi, sizeof(spi)))

@@ -178,7 +178,7 @@ enum cygnet_drop cyg_esp_input(struct cyg_sa *sa, struct sk_buff *skb,
 	return 0;
 }
 
-static void encrypted(struct cyg_crypt *crypt, int err)
+static void leave(struct cyg_crypt *crypt, int err)
 {
 	u32 header_len = crypt->headers.len;
 	struct cyg_sa *sa = crypt->sa;
@@ -200,6 +200,31 @@ static void encrypted(struct cyg_crypt *crypt, int err)
 	}
 	rcu_read_unlock();
 	cyg_crypt_free(crypt);
+}
+
+static void leave_in_turn(struct cyg_slot *slot)
+{
+	struct cyg_crypt *crypt = container_of(slot, struct cyg_crypt, slot);
+
+	leave(crypt, crypt->err);
+}
+
+static void encrypted(struct cyg_crypt *crypt, int err)
+{
+	if (!crypt->slot.order) {
+		leave(crypt, err);
+		return;
+	}
+	crypt->err = err;
+	cyg_order_ready(&crypt->slot);
+}
+
+/* Behind the bursts that are being encrypted elsewhere, if there are any. */
+static bool take_turn(struct cyg_sa *sa, struct cyg_crypt *crypt)
+{
+	crypt->slot.leave = leave_in_turn;
+	return cyg_order_idle(&sa->order) ||
+	       cyg_order_enter(&sa->order, &crypt->slot, 1, CYG_ORDER_MAX);
 }
 
 /**
@@ -342,6 +367,11 @@ enum cygnet_drop cyg_esp_output(struct cyg_sa *sa, struct sk_buff *skb,
 	make_iv(crypt, sa);
 	crypt->done = encrypted;
 	set_aad(crypt, sa);
+
+	if (!take_turn(sa, crypt)) {
+		reason = CYGNET_DROP_TX_QUEUE;
+		goto free_copy;
+	}
 
 	len = copy->len;
 	skb_put(copy, sa->icv_len);

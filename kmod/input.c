@@ -81,15 +81,18 @@ void cyg_input_packet(struct cyg_net *cn, struct sk_buff *skb, u32 offset,
 static int receive(struct sk_buff *skb, u8 family)
 {
 	struct cyg_net *cn = cyg_net(dev_net(skb->dev));
+	const struct ip_esp_hdr *header;
+	struct ip_esp_hdr _header;
 	struct cyg_addr dst;
 	struct cyg_sa *sa;
 	u8 dsfield;
 
-	if (!pskb_may_pull(skb, sizeof(struct ip_esp_hdr)))
+	/* Not pulled: what lies in one piece, maybe in a page, is decrypted from there. */
+	header = skb_header_pointer(skb, 0, sizeof(_header), &_header);
+	if (!header)
 		return -EINVAL;
 	cyg_ipaddr_outer(skb, family, &dst, &dsfield);
-	sa = cyg_input_claims(cn, skb, ((struct ip_esp_hdr *)skb->data)->spi, &dst,
-			      family);
+	sa = cyg_input_claims(cn, skb, header->spi, &dst, family);
 	if (!sa)
 		return -EINVAL;
 	if (cyg_cell_queue(sa, skb, 0, skb->len, skb->len, 0, family))

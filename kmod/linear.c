@@ -144,10 +144,12 @@ int cyg_linear_run(struct cyg_op *op, struct scatterlist *src, u64 sequence, u32
  * @skb: the packet
  * @offset: of the part
  * @len: of it
+ * @cursor: zero to begin with; the parts that are asked for come one behind the other
  *
  * Return: NULL if it is scattered, or nowhere
  */
-void *cyg_linear_find(const struct sk_buff *skb, u32 offset, u32 len)
+void *cyg_linear_find(const struct sk_buff *skb, u32 offset, u32 len,
+		      struct cyg_cursor *cursor)
 {
 	const struct skb_shared_info *shinfo = skb_shinfo(skb);
 	const skb_frag_t *frag;
@@ -155,14 +157,15 @@ void *cyg_linear_find(const struct sk_buff *skb, u32 offset, u32 len)
 
 	if (offset < size)
 		return offset + len <= size ? skb->data + offset : NULL;
-	for (frag = shinfo->frags; frag < shinfo->frags + shinfo->nr_frags; frag++) {
-		offset -= size;
+	offset -= size;
+	for (; cursor->frag < shinfo->nr_frags; cursor->frag++, cursor->before += size) {
+		frag = &shinfo->frags[cursor->frag];
 		size = skb_frag_size(frag);
-		if (offset >= size)
+		if (offset - cursor->before >= size)
 			continue;
-		if (offset + len > size || PageHighMem(skb_frag_page(frag)))
+		if (offset - cursor->before + len > size || PageHighMem(skb_frag_page(frag)))
 			return NULL;
-		return skb_frag_address(frag) + offset;
+		return skb_frag_address(frag) + offset - cursor->before;
 	}
 	return NULL;
 }

@@ -92,9 +92,12 @@ static int __init cyg_init(void)
 	cyg_wq = alloc_workqueue("cygnet", WQ_PERCPU, 0);
 	if (!cyg_wq)
 		return -ENOMEM;
-	err = register_pernet_subsys(&net_ops);
+	err = cyg_spread_init();
 	if (err)
 		goto destroy_wq;
+	err = register_pernet_subsys(&net_ops);
+	if (err)
+		goto uninit_spread;
 	err = cyg_device_init();
 	if (err)
 		goto unregister_pernet;
@@ -112,6 +115,8 @@ uninit_device:
 	cyg_device_uninit();
 unregister_pernet:
 	unregister_pernet_subsys(&net_ops);
+uninit_spread:
+	cyg_spread_uninit();
 destroy_wq:
 	destroy_workqueue(cyg_wq);
 	return err;
@@ -129,8 +134,10 @@ static void __exit cyg_exit(void)
 	cyg_device_uninit();
 	cyg_netlink_uninit();
 	unregister_pernet_subsys(&net_ops);
+	cyg_spread_uninit();
 	destroy_workqueue(cyg_wq);
 	cyg_linear_uninit();
+	cyg_block_uninit();
 	rcu_barrier();
 	cyg_stats_report();
 }

@@ -83,6 +83,8 @@ static enum cygnet_drop protect(struct cyg_policy *policy, struct sk_buff *skb,
 	}
 	if (sa->key.protocol == IPPROTO_AH)
 		reason = cyg_ah_output(sa, skb, flow, dst);
+	else if (cyg_linear_fits(sa))
+		reason = cyg_batch_single(sa, skb, flow, dst);
 	else
 		reason = cyg_esp_output(sa, skb, flow, dst);
 	if (reason)

@@ -451,6 +451,7 @@ struct cyg_sa *cyg_sadb_new(struct cyg_net *cn, const struct cyg_sa_config *conf
 	sa->life = config->life;
 	sa->iv_salt = (__force __be64)get_random_u64();
 	spin_lock_init(&sa->lock);
+	cyg_order_init(&sa->order, NULL);
 	INIT_LIST_HEAD(&sa->node);
 	INIT_LIST_HEAD(&sa->policy_node);
 	INIT_RCU_WORK(&sa->free_work, sa_free_work);
@@ -464,6 +465,8 @@ struct cyg_sa *cyg_sadb_new(struct cyg_net *cn, const struct cyg_sa_config *conf
 	err = set_key(sa, config);
 	if (err)
 		goto free;
+	if (config->key.direction == CYGNET_DIRECTION_IN && cyg_linear_fits(sa))
+		sa->at_once = config->window / 2;
 	return sa;
 
 free:

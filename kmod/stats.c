@@ -126,6 +126,7 @@ static enum skb_drop_reason core_reason(enum cygnet_drop reason)
 	case CYGNET_DROP_RX_NEXT_HEADER:
 		return SKB_DROP_REASON_IP_NOPROTO;
 	case CYGNET_DROP_RX_QUEUE:
+	case CYGNET_DROP_TX_QUEUE:
 		return SKB_DROP_REASON_CPU_BACKLOG;
 	case CYGNET_DROP_RX_DEVICE:
 		return SKB_DROP_REASON_DEV_READY;

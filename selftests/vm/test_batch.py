@@ -32,14 +32,14 @@ UDP_TOLD = tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 2)
 
 
 @contextmanager
-def parameter(name, value):
+def parameter(name, value, after="Y"):
     with open(PARAMETERS + name, "w", encoding="ascii") as f:
         f.write(value)
     try:
         yield
     finally:
         with open(PARAMETERS + name, "w", encoding="ascii") as f:
-            f.write("Y")
+            f.write(after)
 
 
 def inner_packets(sa, packets, high=0):

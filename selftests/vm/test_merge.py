@@ -25,7 +25,7 @@ from lib.superpacket import (ACK, CWR, ECE, FIN, PSH, RST, SYN, TCP, UDP, URG, V
 DEBUG = os.environ["GUEST"] == "debug"
 # Packet sockets have no words for a super-packet of UDP until Linux 6.2.
 UDP_TOLD = tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 2)
-SLOT = "15ms" if DEBUG else "150ms"
+SLOT = "60ms" if DEBUG else "150ms"
 PORTS = (4500, 4500)
 HERE = {4: "10.1.0.77", 6: "fd01::77"}      # nobody, so that nobody answers
 THERE = {4: FAR4, 6: FAR6}

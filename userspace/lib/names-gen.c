@@ -168,6 +168,10 @@ const struct drop_words drop_words[KERNEL_DROPS] = {
 		"tx-memory",
 		"Out of memory",
 	},
+	[CYGNET_DROP_TX_QUEUE] = {
+		"tx-queue",
+		"Too many packets wait for others to be encrypted",
+	},
 };
 
 const char *const direction_words[] = {

@@ -11,7 +11,7 @@
 #include "nl.h"
 #include "ts.h"
 
-#define KERNEL_DROPS	(CYGNET_DROP_TX_MEMORY + 1)
+#define KERNEL_DROPS	(CYGNET_DROP_MAX + 1)
 
 /* 0 for no limit. */
 struct kernel_lifetime {

@@ -118,6 +118,7 @@ enum cygnet_expiry {
  * @CYGNET_DROP_TX_ROUTING_HEADER: The same as rx-routing-header, sending.
  * @CYGNET_DROP_TX_CRYPTO: The crypto API failed, or had no request left.
  * @CYGNET_DROP_TX_MEMORY: Out of memory.
+ * @CYGNET_DROP_TX_QUEUE: Too many packets wait for others to be encrypted.
  */
 enum cygnet_drop {
 	CYGNET_DROP_RX_SHORT = 1,
@@ -161,6 +162,7 @@ enum cygnet_drop {
 	CYGNET_DROP_TX_ROUTING_HEADER,
 	CYGNET_DROP_TX_CRYPTO,
 	CYGNET_DROP_TX_MEMORY,
+	CYGNET_DROP_TX_QUEUE,
 
 	/* private: */
 	__CYGNET_DROP_MAX,
