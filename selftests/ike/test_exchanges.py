@@ -259,20 +259,6 @@ def test_childless(pair, initiator):
     pair.pings()
 
 
-def test_reauth_when_told(pair):
-    """strongSwan limits the age of what we began: a new IKE SA beside it, then the old one goes.
-    Without pings, since libipsec forgets the policy of two equal children with the first that
-    goes."""
-    pair.start_us(speed=10)
-    pair.start_them(reauth_time="60s", over_time="60s")
-    pair.up("us")
-    before = until(lambda: spis(pair))
-    assert "N(AUTH_LFT)" in pair.them.log()
-    pair.us.log.wait("it is time to authenticate anew", timeout=30)
-    assert until(lambda: spis(pair) not in (None, before), timeout=20)
-    assert until(lambda: one_child(pair), timeout=20)
-
-
 def move(namespace, old, new, gateway):
     """A host changes its address under whatever is going on."""
     namespace.ip("addr del %s/24 dev eth0" % old, "addr add %s/24 dev eth0" % new,
