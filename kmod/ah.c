@@ -268,7 +268,7 @@ static enum cygnet_drop accept(struct digest *digest)
 	enum cygnet_drop reason;
 
 	reason = cyg_sadb_commit(sa, digest->sequence,
-				 skb->len - digest->ah_len - (own ? 0 : len));
+				 skb->len - digest->ah_len - (own ? 0 : len), NULL);
 	if (reason)
 		return reason;
 	if (own)

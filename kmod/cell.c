@@ -145,6 +145,7 @@ struct inner {
 	u32 len;
 	u8 next_header;
 	u8 dsfield;
+	const struct sk_buff *source;
 };
 
 static struct arrival *arrival(struct sk_buff *skb)
@@ -552,7 +553,7 @@ static void decrypted_late(struct cyg_op *op, int err)
 		skb = netdev_alloc_skb(NULL, op->plain_len);
 		if (skb) {
 			skb_put_data(skb, op->plain, op->plain_len);
-			cyg_esp_accept(sa, skb, op->sequence, op->dsfield);
+			cyg_esp_accept(sa, skb, op->skb, op->sequence, op->dsfield);
 		} else {
 			cyg_stats_drop_sa(CYGNET_DROP_RX_MEMORY, sa);
 		}
@@ -610,7 +611,7 @@ static enum cygnet_drop accept(struct inner *in, u64 sequence, u32 plain_len)
 
 	trailer = cyg_esp_trailer_len(in->data, plain_len, &in->next_header);
 	in->len = plain_len - trailer;
-	reason = cyg_sadb_commit(in->sa, sequence, in->len);
+	reason = cyg_sadb_commit(in->sa, sequence, in->len, in->source);
 	if (reason)
 		return reason;
 	if (!trailer)
@@ -680,7 +681,7 @@ static enum cygnet_drop decrypt(struct cyg_cell *cell, struct sk_buff *skb,
 				const struct cyg_esp_counter_header *header, u32 len, u8 dsfield)
 {
 	struct cyg_op *op = cell->op;
-	struct inner in = { .sa = cell->sa, .dsfield = dsfield };
+	struct inner in = { .sa = cell->sa, .dsfield = dsfield, .source = skb };
 	u32 over, plain = len - in.sa->icv_len;
 	enum cygnet_drop reason;
 	u64 sequence;

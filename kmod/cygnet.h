@@ -46,8 +46,9 @@
  * In transport mode transport.c keeps the packet's own IP header: split off in
  * cyg_esp_output and put back when sending, and the same when receiving.
  *
- * Control: netlink.c parses and checks, then calls sadb.c, spd.c and encap.c; of
- * policies that steer, spd.c tells steer.c.
+ * Control: netlink.c parses and checks; transaction.c changes what sadb.c and
+ * spd.c have. Of policies that steer, spd.c tells steer.c. Which policy takes a
+ * packet is found by classify.c.
  *
  * Locks, outermost first: RTNL, cyg_net.lock (everything that netlink changes,
  * in one namespace), cyg_sa.lock (what each packet changes in an SA). Readers
@@ -73,6 +74,7 @@
 #include <net/gro_cells.h>
 #include <net/netns/generic.h>
 
+#include "classify.h"
 #include "messages.h"
 #include "replay.h"
 #include "selector.h"
@@ -143,6 +145,30 @@ struct cyg_drops {
 };
 
 /**
+ * struct cyg_spd - policies that packets to be sent are held against
+ * @table: their selectors in order, NULL for none
+ */
+struct cyg_spd {
+	struct cyg_table __rcu *table;
+};
+
+/**
+ * struct cyg_rejected - what the next event about dropped packets will say
+ * @work: tells
+ * @pending: soon
+ * @told: counters when the last one did
+ * @ifindex: of the last packet's device, by reason, or 0
+ * @spi: of the last packet's SA, by reason, or 0
+ */
+struct cyg_rejected {
+	struct delayed_work work;
+	bool pending;
+	u64 told[CYGNET_DROP_MAX + 1];
+	u32 ifindex[CYGNET_DROP_MAX + 1];
+	__be32 spi[CYGNET_DROP_MAX + 1];
+};
+
+/**
  * struct cyg_net - what a network namespace has
  * @net: the namespace
  * @lock: protects all of the following up to @devices
@@ -166,6 +192,7 @@ struct cyg_drops {
  * @routes: of peers' packets, once there was a port
  * @control: sockets that outer packets are sent with, IPv4 and IPv6
  * @drops: counters
+ * @rejected: what is told of them
  * @crypto_pending: packets inside asynchronous crypto
  * @sas_alive: SAs that have not been freed yet
  */
@@ -178,7 +205,7 @@ struct cyg_net {
 	struct list_head reservations;
 	struct xarray policies;
 	u32 policy_count;
-	struct cyg_spd __rcu *steer;
+	struct cyg_spd steer;
 	u32 steer_count;
 	bool steer_ports;
 	u32 steer_generation;
@@ -193,6 +220,7 @@ struct cyg_net {
 	struct cyg_routes __percpu *routes;
 	struct sock *control[2];
 	struct cyg_drops __percpu *drops;
+	struct cyg_rejected rejected;
 	atomic_t crypto_pending;
 	atomic_t sas_alive;
 };
@@ -206,27 +234,17 @@ static inline struct cyg_net *cyg_net(const struct net *net)
 }
 
 /**
- * struct cyg_spd_entry - one selector of one policy
- * @selector: the selector
- * @policy: the policy
- * @action: what it does
+ * struct cyg_spd_batch - changes of policies that take effect together
+ * @cn: namespace, locked
+ * @gfp: how to allocate
+ * @steering: policies that begin to steer
+ * @edits: one for each struct cyg_spd
  */
-struct cyg_spd_entry {
-	struct cyg_selector selector;
-	struct cyg_policy *policy;
-	u8 action;
-};
-
-/**
- * struct cyg_spd - policies of a device or a namespace, first match wins
- * @rcu: immutable, replaced as a whole
- * @count: of entries
- * @entries: by priority, then most specific first, then id
- */
-struct cyg_spd {
-	struct rcu_head rcu;
-	u32 count;
-	struct cyg_spd_entry entries[];
+struct cyg_spd_batch {
+	struct cyg_net *cn;
+	gfp_t gfp;
+	u32 steering;
+	struct list_head edits;
 };
 
 /**
@@ -257,7 +275,7 @@ struct cyg_device {
 	struct net_device *dev;
 	struct list_head node;
 	struct list_head policies;
-	struct cyg_spd __rcu *spd;
+	struct cyg_spd spd;
 	struct cyg_cell __percpu *cells;
 	struct gro_cells gro_cells;
 	struct cyg_drops __percpu *drops;
@@ -272,7 +290,7 @@ struct cyg_device {
  * @action: what to do
  * @steer: part of the namespace's SPD too
  * @count: of selectors
- * @selectors: in the order given
+ * @entries: one for each selector, in the order given
  */
 struct cyg_rules {
 	struct rcu_head rcu;
@@ -280,7 +298,7 @@ struct cyg_rules {
 	u8 action;
 	bool steer;
 	u32 count;
-	struct cyg_selector selectors[];
+	struct cyg_entry entries[];
 };
 
 /**
@@ -299,6 +317,7 @@ struct cyg_rules {
  * @acquired: jiffies of the last acquire event
  * @lock: protects @routes against being renewed when @dev is gone
  * @routes: that steered packets get, IPv4 and IPv6, and the ones before
+ * @change: that a transaction is about to make
  */
 struct cyg_policy {
 	struct rcu_head rcu;
@@ -315,6 +334,7 @@ struct cyg_policy {
 	unsigned long acquired;
 	spinlock_t lock; /* routes */
 	struct dst_entry __rcu *routes[2][2];
+	struct cyg_change *change;
 };
 
 /**
@@ -373,6 +393,18 @@ struct cyg_lifetime {
 };
 
 /**
+ * struct cyg_ends - where an SA's packets go from and to
+ * @src: outer source
+ * @dst: outer destination
+ * @sport: UDP encapsulation
+ * @dport: UDP encapsulation
+ */
+struct cyg_ends {
+	struct cyg_addr src, dst;
+	__be16 sport, dport;
+};
+
+/**
  * struct cyg_sa_config - what makes an SA, as netlink gives it
  * @key: protocol, SPI, direction
  * @src: outer source
@@ -390,6 +422,7 @@ struct cyg_lifetime {
  * @sport: UDP encapsulation
  * @dport: UDP encapsulation
  * @keepalive: seconds, outbound
+ * @roam: the peer may move, inbound
  * @sequence: to start from
  * @life: limits
  */
@@ -408,6 +441,7 @@ struct cyg_sa_config {
 	u32 window;
 	__be16 sport, dport;
 	u16 keepalive;
+	bool roam;
 	u64 sequence;
 	struct cyg_lifetime life;
 };
@@ -440,6 +474,9 @@ struct cyg_sa_config {
  * @policy: the policy it belongs to
  * @cn: its namespace
  * @serial: order of creation
+ * @named: by a transaction that is about to change it
+ * @roam: its peer may move
+ * @moved: how often an end has changed
  * @created: CLOCK_BOOTTIME, ns
  * @life: limits
  * @drops: counters
@@ -483,6 +520,9 @@ struct cyg_sa {
 	struct cyg_policy *policy;
 	struct cyg_net *cn;
 	u64 serial;
+	bool named;
+	bool roam;
+	u32 moved;
 	u64 created;
 	struct cyg_lifetime life;
 
@@ -693,7 +733,8 @@ enum cygnet_drop cyg_esp_input(struct cyg_sa *sa, struct sk_buff *skb,
 enum cygnet_drop cyg_esp_output(struct cyg_sa *sa, struct sk_buff *skb,
 				const struct cyg_flow *flow,
 				struct dst_entry *dst);
-void cyg_esp_accept(struct cyg_sa *sa, struct sk_buff *skb, u64 sequence, u8 dsfield);
+void cyg_esp_accept(struct cyg_sa *sa, struct sk_buff *skb, const struct sk_buff *source,
+		    u64 sequence, u8 dsfield);
 void cyg_esp_inherit_owner(struct sk_buff *to, struct sk_buff *from);
 
 /* input.c */
@@ -748,10 +789,15 @@ void cyg_netlink_acquire(struct cyg_policy *policy, struct net_device *dev,
 			 const struct cyg_flow *flow);
 void cyg_netlink_expire(struct cyg_sa *sa, enum cygnet_expiry expiry);
 void cyg_netlink_sa(struct cyg_sa *sa, u8 cmd);
+void cyg_netlink_rejected(struct cyg_net *cn);
+void cyg_netlink_moved(struct cyg_sa *sa, gfp_t gfp);
 void cyg_netlink_policy(struct cyg_net *cn, struct cyg_policy *policy, u8 cmd);
 
 /* output.c */
 void cyg_output_xmit(struct cyg_device *cyg, struct sk_buff *skb);
+
+/* roam.c */
+void cyg_roam(struct cyg_sa *sa, const struct sk_buff *source);
 
 /* sadb.c */
 int cyg_sadb_open(struct cyg_net *cn);
@@ -762,28 +808,44 @@ struct cyg_sa *cyg_sadb_find(struct cyg_net *cn, u8 protocol, __be32 spi,
 			     const struct cyg_addr *dst, u8 family);
 struct cyg_sa *cyg_sadb_new(struct cyg_net *cn, const struct cyg_sa_config *config);
 void cyg_sadb_free(struct cyg_sa *sa);
-int cyg_sadb_add(struct cyg_sa *sa, struct cyg_policy *policy);
+int cyg_sadb_stage(struct cyg_sa *sa, struct cyg_policy *policy);
+void cyg_sadb_unstage(struct cyg_sa *sa);
+void cyg_sadb_activate(struct cyg_sa *sa);
+void cyg_sadb_ends(struct cyg_sa *sa, struct cyg_ends *ends);
+void cyg_sadb_move(struct cyg_sa *sa, const struct cyg_ends *ends);
 void cyg_sadb_del(struct cyg_sa *sa);
 __be32 cyg_sadb_reserve(struct cyg_net *cn, u8 protocol,
 			const struct cyg_addr *dst, u8 family, u32 min, u32 max);
+bool cyg_sadb_is_reserved(struct cyg_net *cn, u8 protocol, __be32 spi,
+			  const struct cyg_addr *dst, u8 family);
 bool cyg_sadb_unreserve(struct cyg_net *cn, u8 protocol, __be32 spi,
 			const struct cyg_addr *dst, u8 family);
 enum cygnet_drop cyg_sadb_next_sequence(struct cyg_sa *sa, u32 bytes, u64 *sequence);
 bool cyg_sadb_next_sequences(struct cyg_sa *sa, u32 count, u32 bytes, u64 *first);
 enum cygnet_drop cyg_sadb_precheck(struct cyg_sa *sa, u32 low, u64 *sequence);
-enum cygnet_drop cyg_sadb_commit(struct cyg_sa *sa, u64 sequence, u32 bytes);
+enum cygnet_drop cyg_sadb_commit(struct cyg_sa *sa, u64 sequence, u32 bytes,
+				 const struct sk_buff *source);
 
 /* spd.c */
 struct cyg_policy *cyg_spd_find(struct cyg_net *cn, u32 id);
 struct cyg_policy *cyg_spd_lookup(const struct cyg_spd *spd,
 				  const struct cyg_flow *flow, u8 *action);
 bool cyg_spd_admits(struct cyg_policy *policy, const struct cyg_flow *flow);
-bool cyg_spd_meet(struct cyg_net *cn, struct cyg_policy *a, struct cyg_policy *b);
+bool cyg_spd_meet(const struct cyg_rules *a, const struct cyg_rules *b);
 struct cyg_policy *cyg_spd_new(struct cyg_net *cn, u32 id);
-int cyg_spd_set(struct cyg_net *cn, struct cyg_policy *policy,
-		struct cyg_device *cyg, struct cyg_rules *rules);
+void cyg_spd_begin(struct cyg_spd_batch *batch, struct cyg_net *cn, gfp_t gfp);
+int cyg_spd_stage_set(struct cyg_spd_batch *batch, struct cyg_policy *policy,
+		      struct cyg_device *cyg, struct cyg_rules *rules);
+int cyg_spd_stage_del(struct cyg_spd_batch *batch, struct cyg_policy *policy);
+struct cyg_rules *cyg_spd_apply(struct cyg_net *cn, struct cyg_policy *policy,
+				struct cyg_device *cyg, struct cyg_rules *rules);
+void cyg_spd_publish(struct cyg_spd_batch *batch);
+void cyg_spd_settle(struct cyg_net *cn, struct cyg_policy *policy,
+		    struct cyg_rules *old, bool moved);
+void cyg_spd_abort(struct cyg_spd_batch *batch);
+void cyg_spd_remove(struct cyg_net *cn, struct cyg_policy *policy);
 void cyg_spd_del(struct cyg_net *cn, struct cyg_policy *policy);
-void cyg_spd_leave(struct cyg_net *cn, struct cyg_policy *policy);
+void cyg_spd_clear(struct cyg_net *cn, struct cyg_device *cyg);
 void cyg_spd_close(struct cyg_net *cn);
 void cyg_spd_put(struct cyg_policy *policy);
 
@@ -809,6 +871,8 @@ enum cyg_kind { CYG_KIND_NET, CYG_KIND_DEVICE, CYG_KIND_POLICY, CYG_KIND_SA, CYG
 void cyg_stats_born(enum cyg_kind kind);
 void cyg_stats_died(enum cyg_kind kind);
 void cyg_stats_report(void);
+int cyg_stats_open(struct cyg_net *cn);
+void cyg_stats_close(struct cyg_net *cn);
 u64 cyg_stats_fold(const struct cyg_drops __percpu *drops, enum cygnet_drop reason);
 void cyg_stats_drop(enum cygnet_drop reason, struct cyg_net *cn,
 		    struct net_device *dev, struct cyg_sa *sa);

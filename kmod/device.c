@@ -53,7 +53,7 @@ static void device_free(struct net_device *dev)
 {
 	struct cyg_device *cyg = netdev_priv(dev);
 
-	kvfree(rcu_dereference_protected(cyg->spd, true));
+	cyg_classify_free_all(rcu_dereference_protected(cyg->spd.table, true));
 	free_percpu(cyg->cells);
 	free_percpu(cyg->drops);
 	free_percpu(dev->tstats);
@@ -207,11 +207,9 @@ static void delete_device(struct net_device *dev, struct list_head *head)
 {
 	struct cyg_device *cyg = netdev_priv(dev);
 	struct cyg_net *cn = cyg_net(dev_net(dev));
-	struct cyg_policy *policy, *next;
 
 	mutex_lock(&cn->lock);
-	list_for_each_entry_safe(policy, next, &cyg->policies, node)
-		cyg_spd_leave(cn, policy);
+	cyg_spd_clear(cn, cyg);
 	list_del(&cyg->node);
 	mutex_unlock(&cn->lock);
 	unregister_netdevice_queue(dev, head);

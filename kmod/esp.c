@@ -26,7 +26,8 @@ static void set_aad(struct cyg_crypt *crypt, const struct cyg_sa *sa)
 }
 
 /* From here on the packet is known to come from the peer. */
-static enum cygnet_drop accept(struct cyg_sa *sa, struct sk_buff *skb, u64 sequence,
+static enum cygnet_drop accept(struct cyg_sa *sa, struct sk_buff *skb,
+			       const struct sk_buff *source, u64 sequence,
 			       struct cyg_headers *headers, u8 dsfield)
 {
 	enum cygnet_drop reason;
@@ -35,7 +36,7 @@ static enum cygnet_drop accept(struct cyg_sa *sa, struct sk_buff *skb, u64 seque
 
 	trailer = cyg_esp_trailer_len(skb->data, skb->len, &next_header);
 	reason = cyg_sadb_commit(sa, sequence,
-				 (headers ? headers->len : 0) + skb->len - trailer);
+				 (headers ? headers->len : 0) + skb->len - trailer, source);
 	if (reason)
 		return reason;
 	if (!trailer)
@@ -47,10 +48,10 @@ static enum cygnet_drop accept(struct cyg_sa *sa, struct sk_buff *skb, u64 seque
 	return cyg_input_deliver_own(sa, skb, headers);
 }
 
-static void take(struct cyg_sa *sa, struct sk_buff *skb, u64 sequence,
-		 struct cyg_headers *headers, u8 dsfield)
+static void take(struct cyg_sa *sa, struct sk_buff *skb, const struct sk_buff *source,
+		 u64 sequence, struct cyg_headers *headers, u8 dsfield)
 {
-	enum cygnet_drop reason = accept(sa, skb, sequence, headers, dsfield);
+	enum cygnet_drop reason = accept(sa, skb, source, sequence, headers, dsfield);
 
 	if (!reason)
 		return;
@@ -62,14 +63,16 @@ static void take(struct cyg_sa *sa, struct sk_buff *skb, u64 sequence,
  * cyg_esp_accept - what to do with a packet that is known to come from the peer
  * @sa: inbound, tunnel mode
  * @skb: decrypted, linear, with its trailer; taken
+ * @source: as it came
  * @sequence: its number
  * @dsfield: outer DSCP and ECN
  *
  * Call under rcu_read_lock() with BH off.
  */
-void cyg_esp_accept(struct cyg_sa *sa, struct sk_buff *skb, u64 sequence, u8 dsfield)
+void cyg_esp_accept(struct cyg_sa *sa, struct sk_buff *skb, const struct sk_buff *source,
+		    u64 sequence, u8 dsfield)
 {
-	take(sa, skb, sequence, NULL, dsfield);
+	take(sa, skb, source, sequence, NULL, dsfield);
 }
 
 static void decrypted(struct cyg_crypt *crypt, int err)
@@ -83,7 +86,7 @@ static void decrypted(struct cyg_crypt *crypt, int err)
 		cyg_stats_drop_sa(reason, crypt->sa);
 		cyg_stats_free_skb(crypt->skb, reason);
 	} else {
-		take(crypt->sa, crypt->skb, crypt->sequence,
+		take(crypt->sa, crypt->skb, crypt->source, crypt->sequence,
 		     crypt->headers.len ? &crypt->headers : NULL, crypt->dsfield);
 	}
 	rcu_read_unlock();

@@ -215,10 +215,13 @@ struct dst_entry *cyg_ipaddr_route(struct cyg_sa *sa)
 	struct net *net = sa->cn->net;
 	struct cyg_outer outer;
 	struct dst_entry *dst;
+	u32 moved;
 
 	dst = dst_cache_get(&sa->dst_cache);
 	if (dst)
 		return dst;
+	/* Before the ends; pairs with cyg_sadb_move(). */
+	moved = smp_load_acquire(&sa->moved);
 	if (!*control(sa->cn, sa->family))
 		return ERR_PTR(-EAFNOSUPPORT);
 	outer = outer_of(sa);
@@ -234,6 +237,10 @@ struct dst_entry *cyg_ipaddr_route(struct cyg_sa *sa)
 	else
 		dst_cache_set_ip6(&sa->dst_cache, dst,
 				  (const struct in6_addr *)&sa->src);
+	/* Emptied since the look at the old ends? Pairs with cyg_sadb_move(). */
+	smp_mb();
+	if (READ_ONCE(sa->moved) != moved)
+		dst_cache_reset(&sa->dst_cache);
 	return dst;
 }
 

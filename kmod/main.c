@@ -28,14 +28,12 @@ static int __net_init net_init(struct net *net)
 	err = cyg_steer_open(cn);
 	if (err)
 		return err;
-	cn->drops = alloc_percpu(struct cyg_drops);
-	if (!cn->drops) {
-		err = -ENOMEM;
+	err = cyg_stats_open(cn);
+	if (err)
 		goto free_steer;
-	}
 	err = cyg_sadb_open(cn);
 	if (err)
-		goto free_drops;
+		goto close_stats;
 	err = cyg_ipaddr_open(cn);
 	if (err)
 		goto close_sadb;
@@ -44,8 +42,8 @@ static int __net_init net_init(struct net *net)
 
 close_sadb:
 	cyg_sadb_close(cn);
-free_drops:
-	free_percpu(cn->drops);
+close_stats:
+	cyg_stats_close(cn);
 free_steer:
 	cyg_steer_free(cn);
 	return err;
@@ -72,7 +70,7 @@ static void __net_exit net_exit(struct net *net)
 	cyg_steer_free(cn);
 	xa_destroy(&cn->policies);
 	xa_destroy(&cn->ports);
-	free_percpu(cn->drops);
+	cyg_stats_close(cn);
 	mutex_destroy(&cn->lock);
 	cyg_stats_died(CYG_KIND_NET);
 }
@@ -135,6 +133,8 @@ static void __exit cyg_exit(void)
 	cyg_netlink_uninit();
 	unregister_pernet_subsys(&net_ops);
 	cyg_spread_uninit();
+	/* What waits for a grace period is in no queue yet. */
+	rcu_barrier();
 	destroy_workqueue(cyg_wq);
 	cyg_linear_uninit();
 	cyg_block_uninit();

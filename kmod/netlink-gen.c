@@ -33,7 +33,7 @@ const struct nla_policy cygnet_selector_nl_policy[CYGNET_A_SELECTOR_REMOTE_PORT_
 };
 
 /* CYGNET_CMD_SA_NEW - do */
-const struct nla_policy cygnet_sa_new_nl_policy[CYGNET_A_SA_LEGACY + 1] = {
+const struct nla_policy cygnet_sa_new_nl_policy[CYGNET_A_SA_ROAM + 1] = {
 	[CYGNET_A_SA_DIRECTION] = NLA_POLICY_MAX(NLA_U32, 1),
 	[CYGNET_A_SA_PROTOCOL] = { .type = NLA_U8, },
 	[CYGNET_A_SA_SPI] = { .type = NLA_U32, },
@@ -53,6 +53,7 @@ const struct nla_policy cygnet_sa_new_nl_policy[CYGNET_A_SA_LEGACY + 1] = {
 	[CYGNET_A_SA_LIFETIME] = NLA_POLICY_NESTED(cygnet_lifetime_nl_policy),
 	[CYGNET_A_SA_SEQUENCE] = { .type = NLA_U64, },
 	[CYGNET_A_SA_LEGACY] = { .type = NLA_FLAG, },
+	[CYGNET_A_SA_ROAM] = { .type = NLA_FLAG, },
 };
 
 /* CYGNET_CMD_SA_DEL - do */
@@ -60,6 +61,17 @@ const struct nla_policy cygnet_sa_del_nl_policy[CYGNET_A_SA_DST + 1] = {
 	[CYGNET_A_SA_PROTOCOL] = { .type = NLA_U8, },
 	[CYGNET_A_SA_SPI] = { .type = NLA_U32, },
 	[CYGNET_A_SA_DST] = { .type = NLA_BINARY, },
+};
+
+/* CYGNET_CMD_SA_SET - do */
+const struct nla_policy cygnet_sa_set_nl_policy[CYGNET_A_SA_NEW_DST + 1] = {
+	[CYGNET_A_SA_PROTOCOL] = { .type = NLA_U8, },
+	[CYGNET_A_SA_SPI] = { .type = NLA_U32, },
+	[CYGNET_A_SA_DST] = { .type = NLA_BINARY, },
+	[CYGNET_A_SA_NEW_SRC] = { .type = NLA_BINARY, },
+	[CYGNET_A_SA_NEW_DST] = { .type = NLA_BINARY, },
+	[CYGNET_A_SA_ENCAP_SPORT] = { .type = NLA_U16, },
+	[CYGNET_A_SA_ENCAP_DPORT] = { .type = NLA_U16, },
 };
 
 /* CYGNET_CMD_SA_GET - do */
@@ -100,6 +112,15 @@ const struct nla_policy cygnet_policy_get_nl_policy[CYGNET_A_POLICY_ID + 1] = {
 	[CYGNET_A_POLICY_ID] = NLA_POLICY_MIN(NLA_U32, 1),
 };
 
+/* CYGNET_CMD_TRANSACTION - do */
+const struct nla_policy cygnet_transaction_nl_policy[CYGNET_A_TRANSACTION_SA_DEL + 1] = {
+	[CYGNET_A_TRANSACTION_POLICY_SET] = { .type = NLA_BINARY, },
+	[CYGNET_A_TRANSACTION_POLICY_DEL] = { .type = NLA_BINARY, },
+	[CYGNET_A_TRANSACTION_SA_NEW] = { .type = NLA_BINARY, },
+	[CYGNET_A_TRANSACTION_SA_SET] = { .type = NLA_BINARY, },
+	[CYGNET_A_TRANSACTION_SA_DEL] = { .type = NLA_BINARY, },
+};
+
 /* CYGNET_CMD_PORT_ADD - do */
 const struct nla_policy cygnet_port_add_nl_policy[CYGNET_A_PORT_PORT + 1] = {
 	[CYGNET_A_PORT_PORT] = { .type = NLA_U16, },
@@ -134,12 +155,12 @@ const struct nla_policy cygnet_device_get_nl_policy[CYGNET_A_DEVICE_IFINDEX + 1]
 };
 
 /* Ops table for cygnet */
-const struct genl_ops cygnet_nl_ops[13] = {
+const struct genl_ops cygnet_nl_ops[15] = {
 	{
 		.cmd		= CYGNET_CMD_SA_NEW,
 		.doit		= cygnet_nl_sa_new_doit,
 		.policy		= cygnet_sa_new_nl_policy,
-		.maxattr	= CYGNET_A_SA_LEGACY,
+		.maxattr	= CYGNET_A_SA_ROAM,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
@@ -147,6 +168,13 @@ const struct genl_ops cygnet_nl_ops[13] = {
 		.doit		= cygnet_nl_sa_del_doit,
 		.policy		= cygnet_sa_del_nl_policy,
 		.maxattr	= CYGNET_A_SA_DST,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= CYGNET_CMD_SA_SET,
+		.doit		= cygnet_nl_sa_set_doit,
+		.policy		= cygnet_sa_set_nl_policy,
+		.maxattr	= CYGNET_A_SA_NEW_DST,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
@@ -184,6 +212,13 @@ const struct genl_ops cygnet_nl_ops[13] = {
 		.dumpit		= cygnet_nl_policy_get_dumpit,
 		.policy		= cygnet_policy_get_nl_policy,
 		.maxattr	= CYGNET_A_POLICY_ID,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= CYGNET_CMD_TRANSACTION,
+		.doit		= cygnet_nl_transaction_doit,
+		.policy		= cygnet_transaction_nl_policy,
+		.maxattr	= CYGNET_A_TRANSACTION_SA_DEL,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{

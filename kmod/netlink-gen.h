@@ -15,9 +15,11 @@
 extern const struct nla_policy cygnet_lifetime_nl_policy[CYGNET_A_LIFETIME_HARD_BYTES + 1];
 extern const struct nla_policy cygnet_selector_nl_policy[CYGNET_A_SELECTOR_REMOTE_PORT_LAST + 1];
 
-extern const struct nla_policy cygnet_sa_new_nl_policy[CYGNET_A_SA_LEGACY + 1];
+extern const struct nla_policy cygnet_sa_new_nl_policy[CYGNET_A_SA_ROAM + 1];
 
 extern const struct nla_policy cygnet_sa_del_nl_policy[CYGNET_A_SA_DST + 1];
+
+extern const struct nla_policy cygnet_sa_set_nl_policy[CYGNET_A_SA_NEW_DST + 1];
 
 extern const struct nla_policy cygnet_sa_get_nl_policy[CYGNET_A_SA_DST + 1];
 
@@ -28,6 +30,8 @@ extern const struct nla_policy cygnet_policy_set_nl_policy[CYGNET_A_POLICY_STEER
 extern const struct nla_policy cygnet_policy_del_nl_policy[CYGNET_A_POLICY_ID + 1];
 
 extern const struct nla_policy cygnet_policy_get_nl_policy[CYGNET_A_POLICY_ID + 1];
+
+extern const struct nla_policy cygnet_transaction_nl_policy[CYGNET_A_TRANSACTION_SA_DEL + 1];
 
 extern const struct nla_policy cygnet_port_add_nl_policy[CYGNET_A_PORT_PORT + 1];
 
@@ -42,10 +46,11 @@ extern const struct nla_policy cygnet_device_set_nl_policy[CYGNET_A_DEVICE_TOS +
 extern const struct nla_policy cygnet_device_get_nl_policy[CYGNET_A_DEVICE_IFINDEX + 1];
 
 /* Ops table for cygnet */
-extern const struct genl_ops cygnet_nl_ops[13];
+extern const struct genl_ops cygnet_nl_ops[15];
 
 int cygnet_nl_sa_new_doit(struct sk_buff *skb, struct genl_info *info);
 int cygnet_nl_sa_del_doit(struct sk_buff *skb, struct genl_info *info);
+int cygnet_nl_sa_set_doit(struct sk_buff *skb, struct genl_info *info);
 int cygnet_nl_sa_get_doit(struct sk_buff *skb, struct genl_info *info);
 int cygnet_nl_sa_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int cygnet_nl_sa_alloc_spi_doit(struct sk_buff *skb, struct genl_info *info);
@@ -54,6 +59,7 @@ int cygnet_nl_policy_del_doit(struct sk_buff *skb, struct genl_info *info);
 int cygnet_nl_policy_get_doit(struct sk_buff *skb, struct genl_info *info);
 int cygnet_nl_policy_get_dumpit(struct sk_buff *skb,
 				struct netlink_callback *cb);
+int cygnet_nl_transaction_doit(struct sk_buff *skb, struct genl_info *info);
 int cygnet_nl_port_add_doit(struct sk_buff *skb, struct genl_info *info);
 int cygnet_nl_port_del_doit(struct sk_buff *skb, struct genl_info *info);
 int cygnet_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info);

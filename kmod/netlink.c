@@ -1,35 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The netlink family: parse, check, say what is wrong; then call sadb.c, spd.c
- * or encap.c, and tell who listens. The manual is include/cygnet.yaml.
+ * The netlink family: read and write attributes, say what is wrong with them, and
+ * tell who listens. transaction.c changes SAs and policies. The manual is
+ * include/cygnet.yaml.
  */
 #include <linux/module.h>
-#include <net/genetlink.h>
 #include <net/inet_ecn.h>
 
-#include "cygnet.h"
-#include "netlink-gen.h"
+#include "netlink.h"
 
 static struct genl_family family;
 
 /* Reading attributes. Each says what is wrong, and with which. */
-
-static int refuse(struct genl_info *info, u32 type, int err, const char *why)
-{
-	/* The macros want a literal. */
-	info->extack->_msg = why;
-	info->extack->bad_attr = info->attrs[type];
-	return err;
-}
-
-static int need(struct genl_info *info, u32 type, const char *why)
-{
-	if (info->attrs[type])
-		return 0;
-	NL_SET_ERR_ATTR_MISS(info->extack, NULL, type);
-	info->extack->_msg = why;
-	return -EINVAL;
-}
 
 static bool get_addr(const struct nlattr *attr, struct cyg_addr *addr, u8 *family)
 {
@@ -48,14 +30,6 @@ static bool get_addr(const struct nlattr *attr, struct cyg_addr *addr, u8 *famil
 	return true;
 }
 
-/* An SA's name: protocol, SPI, destination. */
-struct sa_name {
-	u8 protocol;
-	u8 family;
-	__be32 spi;
-	struct cyg_addr dst;
-};
-
 static int check_protocol(struct genl_info *info, u32 type, u8 protocol)
 {
 	if (protocol != IPPROTO_ESP && protocol != IPPROTO_AH)
@@ -64,14 +38,20 @@ static int check_protocol(struct genl_info *info, u32 type, u8 protocol)
 	return 0;
 }
 
-/* The address of one host. */
-static int get_endpoint(struct genl_info *info, u32 type, struct cyg_addr *addr,
-			u8 *family)
+/**
+ * cyg_netlink_get_endpoint - read the address of one host
+ * @info: request
+ * @type: attribute
+ * @addr: filled in
+ * @family: filled in
+ */
+int cyg_netlink_get_endpoint(struct genl_info *info, u32 type, struct cyg_addr *addr,
+			     u8 *family)
 {
 	int err;
 
-	err = need(info, type, type == CYGNET_A_SA_DST ? "destination address is missing" :
-							 "source address is missing");
+	err = need(info, type, type == CYGNET_A_SA_SRC ? "source address is missing" :
+							 "destination address is missing");
 	if (err)
 		return err;
 	if (!get_addr(info->attrs[type], addr, family))
@@ -81,7 +61,7 @@ static int get_endpoint(struct genl_info *info, u32 type, struct cyg_addr *addr,
 	return 0;
 }
 
-static int get_dst(struct genl_info *info, struct sa_name *name)
+static int get_dst(struct genl_info *info, struct cyg_sa_name *name)
 {
 	int err;
 
@@ -89,10 +69,15 @@ static int get_dst(struct genl_info *info, struct sa_name *name)
 	if (err)
 		return err;
 	name->protocol = nla_get_u8(info->attrs[CYGNET_A_SA_PROTOCOL]);
-	return get_endpoint(info, CYGNET_A_SA_DST, &name->dst, &name->family);
+	return cyg_netlink_get_endpoint(info, CYGNET_A_SA_DST, &name->dst, &name->family);
 }
 
-static int get_name(struct genl_info *info, struct sa_name *name)
+/**
+ * cyg_netlink_get_name - read what SA a request is about
+ * @info: request
+ * @name: filled in
+ */
+int cyg_netlink_get_name(struct genl_info *info, struct cyg_sa_name *name)
 {
 	int err;
 
@@ -111,11 +96,11 @@ static int get_name(struct genl_info *info, struct sa_name *name)
 
 static int get_outer(struct genl_info *info, struct cyg_sa_config *config)
 {
-	struct sa_name name;
+	struct cyg_sa_name name;
 	u8 family;
 	int err;
 
-	err = get_name(info, &name);
+	err = cyg_netlink_get_name(info, &name);
 	if (!err)
 		err = check_protocol(info, CYGNET_A_SA_PROTOCOL, name.protocol);
 	if (err)
@@ -124,7 +109,7 @@ static int get_outer(struct genl_info *info, struct cyg_sa_config *config)
 	config->key.spi = name.spi;
 	config->dst = name.dst;
 	config->family = name.family;
-	err = get_endpoint(info, CYGNET_A_SA_SRC, &config->src, &family);
+	err = cyg_netlink_get_endpoint(info, CYGNET_A_SA_SRC, &config->src, &family);
 	if (err)
 		return err;
 	if (family != config->family)
@@ -151,6 +136,11 @@ static int get_encap(struct genl_info *info, struct cyg_sa_config *config)
 		return refuse(info, config->sport ? CYGNET_A_SA_ENCAP_SPORT :
 						    CYGNET_A_SA_ENCAP_DPORT,
 			      -EINVAL, "UDP encapsulation needs both ports");
+	config->roam = nla_get_flag(attrs[CYGNET_A_SA_ROAM]);
+	if (config->roam && (config->key.direction != CYGNET_DIRECTION_IN || !config->sport ||
+			     config->mode != CYGNET_MODE_TUNNEL))
+		return refuse(info, CYGNET_A_SA_ROAM, -EINVAL,
+			      "only the peer of an inbound tunnel SA in UDP can move");
 	if (!attrs[CYGNET_A_SA_KEEPALIVE])
 		return 0;
 	config->keepalive = nla_get_u16(attrs[CYGNET_A_SA_KEEPALIVE]);
@@ -296,7 +286,12 @@ static int get_sequence(struct genl_info *info, struct cyg_sa_config *config)
 	return 0;
 }
 
-static int get_sa_config(struct genl_info *info, struct cyg_sa_config *config)
+/**
+ * cyg_netlink_get_sa - read what makes an SA
+ * @info: request
+ * @config: filled in, and points into the request
+ */
+int cyg_netlink_get_sa(struct genl_info *info, struct cyg_sa_config *config)
 {
 	int err;
 
@@ -307,9 +302,7 @@ static int get_sa_config(struct genl_info *info, struct cyg_sa_config *config)
 	config->mode = CYGNET_MODE_TUNNEL;
 	if (info->attrs[CYGNET_A_SA_MODE])
 		config->mode = nla_get_u32(info->attrs[CYGNET_A_SA_MODE]);
-	err = need(info, CYGNET_A_SA_POLICY, "policy id is missing");
-	if (!err)
-		err = get_outer(info, config);
+	err = get_outer(info, config);
 	if (!err)
 		err = get_encap(info, config);
 	if (!err)
@@ -402,27 +395,29 @@ static int put_sa_config(struct sk_buff *msg, const struct cyg_sa *sa)
 	    (cyg_sa_encapsulated(sa) &&
 	     (nla_put_be16(msg, CYGNET_A_SA_ENCAP_SPORT, sa->sport) ||
 	      nla_put_be16(msg, CYGNET_A_SA_ENCAP_DPORT, sa->dport))) ||
-	    (sa->keepalive && nla_put_u16(msg, CYGNET_A_SA_KEEPALIVE, sa->keepalive)))
+	    (sa->keepalive && nla_put_u16(msg, CYGNET_A_SA_KEEPALIVE, sa->keepalive)) ||
+	    (sa->roam && nla_put_flag(msg, CYGNET_A_SA_ROAM)))
 		return -EMSGSIZE;
 	return put_lifetime(msg, &sa->life);
 }
 
 static int put_sa_state(struct sk_buff *msg, struct cyg_sa *sa)
 {
-	u64 sequence, packets, bytes, used, now = ktime_get_boottime_ns();
+	u64 age = ktime_get_boottime_ns() - sa->created;
+	u64 sequence, packets, bytes, idle;
 
 	spin_lock_bh(&sa->lock);
 	sequence = sa->replay ? sa->replay->top : sa->sequence;
 	packets = sa->packets;
 	bytes = sa->bytes;
-	used = sa->used;
+	idle = jiffies64_to_nsecs(get_jiffies_64() - sa->used);
 	spin_unlock_bh(&sa->lock);
 	if (put_u64(msg, CYGNET_A_SA_SEQUENCE, sequence) ||
 	    put_u64(msg, CYGNET_A_SA_PACKETS, packets) ||
 	    put_u64(msg, CYGNET_A_SA_BYTES, bytes) ||
-	    put_u64(msg, CYGNET_A_SA_AGE_MS, div_u64(now - sa->created, NSEC_PER_MSEC)) ||
-	    put_u64(msg, CYGNET_A_SA_IDLE_MS,
-		    div_u64(jiffies64_to_nsecs(get_jiffies_64() - used), NSEC_PER_MSEC)) ||
+	    put_u64(msg, CYGNET_A_SA_AGE_MS, div_u64(age, NSEC_PER_MSEC)) ||
+	    /* The coarser clock may be a tick ahead. */
+	    put_u64(msg, CYGNET_A_SA_IDLE_MS, div_u64(min(idle, age), NSEC_PER_MSEC)) ||
 	    (rcu_access_pointer(sa->policy->sa) == sa &&
 	     nla_put_flag(msg, CYGNET_A_SA_CURRENT)))
 		return -EMSGSIZE;
@@ -473,7 +468,7 @@ static int put_rules(struct sk_buff *msg, const struct cyg_rules *rules)
 	    (rules->steer && nla_put_flag(msg, CYGNET_A_POLICY_STEER)))
 		return -EMSGSIZE;
 	for (i = 0; i < rules->count; i++)
-		if (put_selector(msg, CYGNET_A_POLICY_SELECTOR, &rules->selectors[i]))
+		if (put_selector(msg, CYGNET_A_POLICY_SELECTOR, &rules->entries[i].selector))
 			return -EMSGSIZE;
 	return 0;
 }
@@ -626,6 +621,68 @@ void cyg_netlink_sa(struct cyg_sa *sa, u8 cmd)
 		send_event(net, msg, put_sa(msg, sa, 0, 0, 0, cmd), GFP_KERNEL);
 }
 
+/* All of one reason that was not told of yet. */
+static int put_rejected(struct sk_buff *msg, struct cyg_net *cn, enum cygnet_drop reason,
+			u64 packets)
+{
+	u32 ifindex = READ_ONCE(cn->rejected.ifindex[reason]);
+	__be32 spi = READ_ONCE(cn->rejected.spi[reason]);
+	struct nlattr *nest = nla_nest_start(msg, CYGNET_A_STATS_DROPS);
+
+	if (!nest || nla_put_u32(msg, CYGNET_A_DROPS_REASON, reason) ||
+	    put_u64(msg, CYGNET_A_DROPS_PACKETS, packets) ||
+	    (ifindex && nla_put_u32(msg, CYGNET_A_DROPS_IFINDEX, ifindex)) ||
+	    (spi && nla_put_be32(msg, CYGNET_A_DROPS_SPI, spi)))
+		return -EMSGSIZE;
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
+/**
+ * cyg_netlink_rejected - sum up what was dropped since the last time
+ * @cn: namespace; one caller at a time
+ */
+void cyg_netlink_rejected(struct cyg_net *cn)
+{
+	u64 *told = cn->rejected.told, packets;
+	bool any = false;
+	enum cygnet_drop reason;
+	struct sk_buff *msg;
+	void *header;
+	int err = 0;
+
+	msg = new_event(cn->net, CYGNET_CMD_REJECTED_NTF, NLMSG_GOODSIZE, GFP_KERNEL,
+			&header);
+	for (reason = 1; reason <= CYGNET_DROP_MAX; reason++) {
+		packets = cyg_stats_fold(cn->drops, reason) - told[reason];
+		told[reason] += packets;
+		if (!msg || !packets || reason == CYGNET_DROP_RX_DUMMY)
+			continue;
+		any = true;
+		err = err ?: put_rejected(msg, cn, reason, packets);
+	}
+	if (!msg)
+		return;
+	genlmsg_end(msg, header);
+	/* What came while the last event was being made may be in that one. */
+	send_event(cn->net, msg, err || !any, GFP_KERNEL);
+}
+
+/**
+ * cyg_netlink_moved - an SA has other ends
+ * @sa: the SA
+ * @gfp: how to allocate
+ */
+void cyg_netlink_moved(struct cyg_sa *sa, gfp_t gfp)
+{
+	struct net *net = sa->cn->net;
+	struct sk_buff *msg;
+
+	msg = new_event(net, CYGNET_CMD_SA_SET_NTF, NLMSG_GOODSIZE, gfp, NULL);
+	if (msg)
+		send_event(net, msg, put_sa(msg, sa, 0, 0, 0, CYGNET_CMD_SA_SET_NTF), gfp);
+}
+
 /**
  * cyg_netlink_policy - a policy was set or is being deleted
  * @cn: namespace, locked
@@ -644,156 +701,15 @@ void cyg_netlink_policy(struct cyg_net *cn, struct cyg_policy *policy, u8 cmd)
 
 /* Operations on SAs. */
 
-/*
- * Is it to another host at the same address, behind one NAT, for packets that
- * nothing tells apart (RFC 3948 section 5.2)? They would go to the wrong one.
- */
-static bool is_taken_behind_nat(struct cyg_net *cn, const struct cyg_sa_config *config,
-				struct cyg_policy *policy)
-{
-	const struct cyg_sa *sa;
-
-	if (config->mode != CYGNET_MODE_TRANSPORT || !config->dport ||
-	    config->key.direction != CYGNET_DIRECTION_OUT)
-		return false;
-	list_for_each_entry(sa, &cn->sa_list, node)
-		if (sa->mode == CYGNET_MODE_TRANSPORT &&
-		    sa->key.direction == CYGNET_DIRECTION_OUT &&
-		    cyg_sa_encapsulated(sa) && sa->dport != config->dport &&
-		    sa->family == config->family && sa->policy != policy &&
-		    cyg_addr_equal(&sa->dst, &config->dst) &&
-		    cyg_spd_meet(cn, sa->policy, policy))
-			return true;
-	return false;
-}
-
-/* All that can be wrong with an SA beside what exists; the rest cannot fail. */
-static int check_place(struct genl_info *info, struct cyg_net *cn,
-		       const struct cyg_sa_config *config,
-		       struct cyg_policy **policy)
-{
-	struct cyg_rules *rules;
-
-	lockdep_assert_held(&cn->lock);
-	*policy = cyg_spd_find(cn, nla_get_u32(info->attrs[CYGNET_A_SA_POLICY]));
-	if (!*policy)
-		return refuse(info, CYGNET_A_SA_POLICY, -ENOENT, "no such policy");
-	rules = rcu_dereference_protected((*policy)->rules,
-					  lockdep_is_held(&cn->lock));
-	if (rules->action != CYGNET_ACTION_PROTECT)
-		return refuse(info, CYGNET_A_SA_POLICY, -EINVAL,
-			      "the policy does not protect");
-	if (!rcu_access_pointer((*policy)->dev))
-		return refuse(info, CYGNET_A_SA_POLICY, -ENODEV,
-			      "the policy's device is gone: give it another");
-	if ((*policy)->mode != config->mode)
-		return refuse(info, CYGNET_A_SA_MODE, -EINVAL,
-			      "the policy is of the other mode");
-	if ((*policy)->protocol != config->key.protocol)
-		return refuse(info, CYGNET_A_SA_PROTOCOL, -EINVAL,
-			      "the policy is of the other protocol");
-	if (cyg_sadb_find(cn, config->key.protocol, config->key.spi, &config->dst,
-			  config->family))
-		return refuse(info, CYGNET_A_SA_SPI, -EEXIST,
-			      "an SA of that protocol, SPI and destination exists");
-	if (cyg_ipaddr_xfrm_holds(cn->net, 0, &config->dst, config->key.spi,
-				  config->key.protocol, config->family))
-		return refuse(info, CYGNET_A_SA_SPI, -EEXIST,
-			      "kernel xfrm has an SA of that protocol, SPI and destination");
-	if (is_taken_behind_nat(cn, config, *policy))
-		return refuse(info, CYGNET_A_SA_DST, -EEXIST,
-			      "another host behind the same NAT has an SA for these selectors (RFC 3948 section 5.2): narrow them, or take tunnel mode");
-	return 0;
-}
-
-static int add_sa(struct genl_info *info, struct cyg_sa *sa,
-		  const struct cyg_sa_config *config)
-{
-	struct cyg_net *cn = sa->cn;
-	struct cyg_policy *policy;
-	int err;
-
-	mutex_lock(&cn->lock);
-	err = check_place(info, cn, config, &policy);
-	if (!err) {
-		err = cyg_sadb_add(sa, policy);
-		if (err)
-			NL_SET_ERR_MSG(info->extack, "out of memory");
-	}
-	if (!err) {
-		cyg_sadb_unreserve(cn, config->key.protocol, config->key.spi,
-				   &config->dst, config->family);
-		cyg_netlink_sa(sa, CYGNET_CMD_SA_NEW_NTF);
-	}
-	mutex_unlock(&cn->lock);
-	return err;
-}
-
-/* So that keys do not stay in the sender's message. */
-static void wipe(struct nlattr *attr)
-{
-	if (attr)
-		memzero_explicit(nla_data(attr), nla_len(attr));
-}
-
-int cygnet_nl_sa_new_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	struct cyg_net *cn = cyg_net(genl_info_net(info));
-	struct cyg_sa_config config = {};
-	struct cyg_sa *sa;
-	int err;
-
-	err = get_sa_config(info, &config);
-	if (err)
-		goto wipe;
-	sa = cyg_sadb_new(cn, &config);
-	if (IS_ERR(sa)) {
-		err = PTR_ERR(sa);
-		refuse(info, config.alg ? CYGNET_A_SA_ENCR : CYGNET_A_SA_INTEG, err,
-		       err == -ENOMEM ? "out of memory" :
-		       "the kernel's crypto API does not take this algorithm and key");
-		goto wipe;
-	}
-	err = add_sa(info, sa, &config);
-	if (err)
-		cyg_sadb_free(sa);
-wipe:
-	wipe(info->attrs[CYGNET_A_SA_ENCR_KEY]);
-	wipe(info->attrs[CYGNET_A_SA_INTEG_KEY]);
-	return err;
-}
-
-int cygnet_nl_sa_del_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	struct cyg_net *cn = cyg_net(genl_info_net(info));
-	struct sa_name name;
-	struct cyg_sa *sa;
-	int err;
-
-	err = get_name(info, &name);
-	if (err)
-		return err;
-	mutex_lock(&cn->lock);
-	sa = cyg_sadb_find(cn, name.protocol, name.spi, &name.dst, name.family);
-	if (sa)
-		cyg_sadb_del(sa);
-	else if (!cyg_sadb_unreserve(cn, name.protocol, name.spi, &name.dst,
-				     name.family))
-		err = refuse(info, CYGNET_A_SA_SPI, -ENOENT,
-			     "no SA of that protocol, SPI and destination");
-	mutex_unlock(&cn->lock);
-	return err;
-}
-
 int cygnet_nl_sa_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct cyg_net *cn = cyg_net(genl_info_net(info));
-	struct sa_name name;
+	struct cyg_sa_name name;
 	struct sk_buff *msg;
 	struct cyg_sa *sa;
 	int err;
 
-	err = get_name(info, &name);
+	err = cyg_netlink_get_name(info, &name);
 	if (err)
 		return err;
 	msg = genlmsg_new(MESSAGE_SIZE, GFP_KERNEL);
@@ -854,7 +770,7 @@ static int get_spi_range(struct genl_info *info, u32 *min, u32 *max)
 int cygnet_nl_sa_alloc_spi_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct cyg_net *cn = cyg_net(genl_info_net(info));
-	struct sa_name name;
+	struct cyg_sa_name name;
 	struct sk_buff *msg;
 	void *header;
 	u32 min, max;
@@ -938,31 +854,33 @@ static const char *get_selector(struct nlattr **tb, struct cyg_selector *s)
 	return NULL;
 }
 
-static u32 count_selectors(struct genl_info *info)
+static u32 count_selectors(const struct nlattr *head, int len)
 {
 	const struct nlattr *attr;
 	u32 count = 0;
 	int rem;
 
-	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
+	nla_for_each_attr(attr, head, len, rem)
 		count += nla_type(attr) == CYGNET_A_POLICY_SELECTOR;
 	return count;
 }
 
-static int get_selectors(struct genl_info *info, struct cyg_rules *rules)
+static int get_selectors(struct genl_info *info, const struct nlattr *head, int len,
+			 struct cyg_rules *rules)
 {
-	struct nlattr *attr, *tb[CYGNET_A_SELECTOR_MAX + 1];
+	const struct nlattr *attr;
+	struct nlattr *tb[CYGNET_A_SELECTOR_MAX + 1];
 	const char *why;
 	int err, rem;
 
-	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+	nla_for_each_attr(attr, head, len, rem) {
 		if (nla_type(attr) != CYGNET_A_POLICY_SELECTOR)
 			continue;
 		err = nla_parse_nested(tb, CYGNET_A_SELECTOR_MAX, attr,
 				       cygnet_selector_nl_policy, info->extack);
 		if (err)
 			return err;
-		why = get_selector(tb, &rules->selectors[rules->count++]);
+		why = get_selector(tb, &rules->entries[rules->count++].selector);
 		if (!why)
 			continue;
 		info->extack->_msg = why;
@@ -972,10 +890,18 @@ static int get_selectors(struct genl_info *info, struct cyg_rules *rules)
 	return 0;
 }
 
-static int get_rules(struct genl_info *info, struct cyg_rules **rules)
+/**
+ * cyg_netlink_get_rules - read selectors, action and priority
+ * @info: request
+ * @head: its attributes, of which some come more than once
+ * @len: of them all
+ * @rules: allocated and filled in
+ */
+int cyg_netlink_get_rules(struct genl_info *info, const struct nlattr *head, int len,
+			  struct cyg_rules **rules)
 {
 	struct nlattr **attrs = info->attrs;
-	u32 count = count_selectors(info);
+	u32 count = count_selectors(head, len);
 	int err;
 
 	if (!count)
@@ -983,20 +909,27 @@ static int get_rules(struct genl_info *info, struct cyg_rules **rules)
 	if (count > CYGNET_SELECTORS_MAX)
 		return refuse(info, CYGNET_A_POLICY_SELECTOR, -E2BIG,
 			      "more than 64 selectors");
-	*rules = kvzalloc(struct_size(*rules, selectors, count), GFP_KERNEL);
+	*rules = kvzalloc(struct_size(*rules, entries, count), GFP_KERNEL);
 	if (!*rules)
 		return -ENOMEM;
 	if (attrs[CYGNET_A_POLICY_PRIORITY])
 		(*rules)->priority = nla_get_u32(attrs[CYGNET_A_POLICY_PRIORITY]);
 	(*rules)->action = nla_get_u32(attrs[CYGNET_A_POLICY_ACTION]);
 	(*rules)->steer = nla_get_flag(attrs[CYGNET_A_POLICY_STEER]);
-	err = get_selectors(info, *rules);
-	if (err)
+	err = get_selectors(info, head, len, *rules);
+	if (err) {
 		kvfree(*rules);
+		*rules = NULL;
+	}
 	return err;
 }
 
-static int check_policy(struct genl_info *info, u8 *protocol)
+/**
+ * cyg_netlink_check_policy - what can be wrong with a policy besides its rules
+ * @info: request
+ * @protocol: of its SAs, filled in
+ */
+int cyg_netlink_check_policy(struct genl_info *info, u8 *protocol)
 {
 	struct nlattr **attrs = info->attrs;
 	int err;
@@ -1018,109 +951,6 @@ static int check_policy(struct genl_info *info, u8 *protocol)
 	return 0;
 }
 
-/* What its SAs rely on does not change. */
-static int check_change(struct genl_info *info, struct cyg_policy *policy,
-			struct cyg_device *cyg, u8 protocol, u8 mode)
-{
-	if (list_empty(&policy->sas))
-		return 0;
-	if (rcu_access_pointer(policy->dev) != cyg->dev)
-		return refuse(info, CYGNET_A_POLICY_IFINDEX, -EBUSY,
-			      "the policy has SAs and cannot move to another device");
-	if (policy->protocol != protocol)
-		return refuse(info, CYGNET_A_POLICY_PROTOCOL, -EBUSY,
-			      "the policy has SAs of the other protocol");
-	if (policy->mode != mode)
-		return refuse(info, CYGNET_A_POLICY_MODE, -EBUSY,
-			      "the policy has SAs of the other mode");
-	return 0;
-}
-
-/* The policy to set, new unless it exists, and its device. */
-static struct cyg_policy *place_policy(struct genl_info *info, struct cyg_net *cn,
-				       struct cyg_device **cyg, u8 protocol, u8 mode)
-{
-	struct nlattr *id = info->attrs[CYGNET_A_POLICY_ID];
-	struct cyg_policy *policy = NULL;
-	int err;
-
-	*cyg = cyg_device_find(cn, nla_get_u32(info->attrs[CYGNET_A_POLICY_IFINDEX]));
-	if (!*cyg)
-		return ERR_PTR(refuse(info, CYGNET_A_POLICY_IFINDEX, -ENODEV,
-				      "no cygnet device of that index in this namespace"));
-	if (id)
-		policy = cyg_spd_find(cn, nla_get_u32(id));
-	if (!policy)
-		return cyg_spd_new(cn, id ? nla_get_u32(id) : 0);
-	err = check_change(info, policy, *cyg, protocol, mode);
-	return err ? ERR_PTR(err) : policy;
-}
-
-static int set_policy(struct genl_info *info, struct cyg_net *cn, u8 protocol,
-		      struct cyg_rules *rules, u32 *id)
-{
-	struct nlattr *attr = info->attrs[CYGNET_A_POLICY_MODE];
-	u8 mode = attr ? nla_get_u32(attr) : CYGNET_MODE_TUNNEL;
-	struct cyg_policy *policy;
-	struct cyg_device *cyg;
-	int err;
-
-	lockdep_assert_held(&cn->lock);
-	policy = place_policy(info, cn, &cyg, protocol, mode);
-	if (IS_ERR(policy))
-		return PTR_ERR(policy);
-	err = cyg_spd_set(cn, policy, cyg, rules);
-	if (err) {
-		if (!rcu_access_pointer(policy->rules))
-			cyg_spd_del(cn, policy);
-		return err;
-	}
-	policy->protocol = protocol;
-	policy->mode = mode;
-	if (info->attrs[CYGNET_A_POLICY_NAME])
-		nla_strscpy(policy->name, info->attrs[CYGNET_A_POLICY_NAME],
-			    sizeof(policy->name));
-	cyg_netlink_policy(cn, policy, CYGNET_CMD_POLICY_SET_NTF);
-	*id = policy->id;
-	return 0;
-}
-
-int cygnet_nl_policy_set_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	struct cyg_net *cn = cyg_net(genl_info_net(info));
-	struct cyg_rules *rules;
-	struct sk_buff *msg;
-	void *header;
-	u8 protocol;
-	u32 id;
-	int err;
-
-	err = check_policy(info, &protocol);
-	if (err)
-		return err;
-	msg = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
-	if (!msg)
-		return -ENOMEM;
-	err = get_rules(info, &rules);
-	if (err)
-		goto free_msg;
-	mutex_lock(&cn->lock);
-	err = set_policy(info, cn, protocol, rules, &id);
-	mutex_unlock(&cn->lock);
-	if (err)
-		goto free_rules;
-	header = genlmsg_put_reply(msg, info, &family, 0, CYGNET_CMD_POLICY_SET);
-	nla_put_u32(msg, CYGNET_A_POLICY_ID, id);
-	genlmsg_end(msg, header);
-	return genlmsg_reply(msg, info);
-
-free_rules:
-	kvfree(rules);
-free_msg:
-	nlmsg_free(msg);
-	return err;
-}
-
 /* The policy that a request names. */
 static struct cyg_policy *named_policy(struct genl_info *info, struct cyg_net *cn)
 {
@@ -1135,19 +965,6 @@ static struct cyg_policy *named_policy(struct genl_info *info, struct cyg_net *c
 		return ERR_PTR(refuse(info, CYGNET_A_POLICY_ID, -ENOENT,
 				      "no such policy"));
 	return policy;
-}
-
-int cygnet_nl_policy_del_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	struct cyg_net *cn = cyg_net(genl_info_net(info));
-	struct cyg_policy *policy;
-
-	mutex_lock(&cn->lock);
-	policy = named_policy(info, cn);
-	if (!IS_ERR(policy))
-		cyg_spd_del(cn, policy);
-	mutex_unlock(&cn->lock);
-	return PTR_ERR_OR_ZERO(policy);
 }
 
 int cygnet_nl_policy_get_doit(struct sk_buff *skb, struct genl_info *info)
@@ -1518,6 +1335,17 @@ static struct genl_family family __ro_after_init = {
 	.n_mcgrps = ARRAY_SIZE(groups),
 	.pre_doit = pre_doit,
 };
+
+/**
+ * cyg_netlink_reply - begin a reply
+ * @msg: has room
+ * @info: request
+ * @cmd: operation
+ */
+void *cyg_netlink_reply(struct sk_buff *msg, struct genl_info *info, u8 cmd)
+{
+	return genlmsg_put_reply(msg, info, &family, 0, cmd);
+}
 
 /**
  * cyg_netlink_init - offer the family

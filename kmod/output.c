@@ -110,7 +110,7 @@ static enum cygnet_drop transmit(struct cyg_device *cyg, struct sk_buff *skb,
 
 	if (!parse(skb, &flow))
 		return CYGNET_DROP_TX_MALFORMED;
-	policy = cyg_spd_lookup(rcu_dereference(cyg->spd), &flow, &action);
+	policy = cyg_spd_lookup(&cyg->spd, &flow, &action);
 	if (!policy || action != CYGNET_ACTION_PROTECT) {
 		cyg_ipaddr_prohibited(skb, &flow);
 		return policy_refuses(policy, action);

@@ -284,22 +284,29 @@ enum cygnet_drop cyg_sadb_precheck(struct cyg_sa *sa, u32 low, u64 *sequence)
  * @sa: inbound
  * @sequence: of a packet that is authentic
  * @bytes: of the inner packet
+ * @source: the packet as it came, or NULL if that is lost
  *
- * Call with BH off.
+ * Call under rcu_read_lock() with BH off.
  *
  * Return: 0, or why it is refused after all
  */
-enum cygnet_drop cyg_sadb_commit(struct cyg_sa *sa, u64 sequence, u32 bytes)
+enum cygnet_drop cyg_sadb_commit(struct cyg_sa *sa, u64 sequence, u32 bytes,
+				 const struct sk_buff *source)
 {
 	enum cygnet_drop reason;
 	int expiry = NO_EXPIRY;
+	bool newest = false;
 
 	spin_lock(&sa->lock);
 	reason = sa->dead ? CYGNET_DROP_RX_SA_DEAD :
 			    cyg_replay_commit(sa->replay, sequence);
-	if (!reason)
+	if (!reason) {
 		expiry = charge(sa, 1, bytes);
+		newest = sa->roam && sequence == sa->replay->top;
+	}
 	spin_unlock(&sa->lock);
+	if (newest && source)
+		cyg_roam(sa, source);
 	if (expiry != NO_EXPIRY)
 		cyg_netlink_expire(sa, expiry);
 	return reason;
@@ -447,6 +454,7 @@ struct cyg_sa *cyg_sadb_new(struct cyg_net *cn, const struct cyg_sa_config *conf
 	sa->sport = config->sport;
 	sa->dport = config->dport;
 	sa->keepalive = config->keepalive;
+	sa->roam = config->roam;
 	sa->sequence = config->sequence;
 	sa->life = config->life;
 	sa->iv_salt = (__force __be64)get_random_u64();
@@ -499,39 +507,112 @@ void cyg_sadb_free(struct cyg_sa *sa)
 }
 
 /**
- * cyg_sadb_add - put an SA into service
+ * cyg_sadb_stage - get all that is needed to put an SA into service
  * @sa: from cyg_sadb_new(), its name not taken
  * @policy: to belong to
  *
- * An outbound SA becomes its policy's current one. Call with the namespace
- * locked.
+ * Packets find the SA, but dead. Call with the namespace locked.
  *
  * Return: 0 or an error, with nothing changed
  */
-int cyg_sadb_add(struct cyg_sa *sa, struct cyg_policy *policy)
+int cyg_sadb_stage(struct cyg_sa *sa, struct cyg_policy *policy)
 {
-	struct cyg_net *cn = sa->cn;
 	int err;
 
-	lockdep_assert_held(&cn->lock);
+	lockdep_assert_held(&sa->cn->lock);
 	refcount_inc(&policy->ref);
 	sa->policy = policy;
-	err = rhltable_insert(&cn->sas, &sa->hash, sa_params);
+	sa->dead = true;
+	err = rhltable_insert(&sa->cn->sas, &sa->hash, sa_params);
 	if (err) {
 		sa->policy = NULL;
 		cyg_spd_put(policy);
-		return err;
 	}
+	return err;
+}
+
+/**
+ * cyg_sadb_unstage - take an SA back that never was in service
+ * @sa: freed once nobody looks at it any more
+ */
+void cyg_sadb_unstage(struct cyg_sa *sa)
+{
+	lockdep_assert_held(&sa->cn->lock);
+	rhltable_remove(&sa->cn->sas, &sa->hash, sa_params);
+	percpu_ref_kill(&sa->ref);
+}
+
+/**
+ * cyg_sadb_activate - put a staged SA into service
+ * @sa: the SA
+ *
+ * An outbound SA becomes its policy's current one. Call with the namespace
+ * locked.
+ */
+void cyg_sadb_activate(struct cyg_sa *sa)
+{
+	struct cyg_policy *policy = sa->policy;
+	struct cyg_net *cn = sa->cn;
+
+	lockdep_assert_held(&cn->lock);
 	sa->serial = ++cn->sa_serial;
 	list_add_tail(&sa->node, &cn->sa_list);
 	list_add_tail(&sa->policy_node, &policy->sas);
+	cyg_sadb_unreserve(cn, sa->key.protocol, sa->key.spi, &sa->dst, sa->family);
+	spin_lock_bh(&sa->lock);
+	WRITE_ONCE(sa->dead, false);
+	spin_unlock_bh(&sa->lock);
 	start_expiry(sa);
 	if (sa->key.direction == CYGNET_DIRECTION_OUT) {
 		rcu_assign_pointer(policy->sa, sa);
 		if (sa->keepalive)
 			mod_timer(&sa->keepalive_timer, jiffies + sa->keepalive * HZ);
 	}
-	return 0;
+}
+
+/**
+ * cyg_sadb_ends - where an SA's packets go from and to
+ * @sa: the SA
+ * @ends: filled in
+ */
+void cyg_sadb_ends(struct cyg_sa *sa, struct cyg_ends *ends)
+{
+	spin_lock_bh(&sa->lock);
+	ends->src = sa->src;
+	ends->dst = sa->dst;
+	ends->sport = sa->sport;
+	ends->dport = sa->dport;
+	spin_unlock_bh(&sa->lock);
+}
+
+static void set_addr(struct cyg_addr *addr, const struct cyg_addr *value)
+{
+	int i;
+
+	for (i = 0; i < 4; i++)
+		WRITE_ONCE(addr->w[i], value->w[i]);
+}
+
+/**
+ * cyg_sadb_move - give an SA other ends
+ * @sa: the SA
+ * @ends: of the same family, encapsulated or not as before
+ *
+ * Packets do not wait: one that is being sent meanwhile may get some of the old
+ * and some of the new, and so be lost.
+ */
+void cyg_sadb_move(struct cyg_sa *sa, const struct cyg_ends *ends)
+{
+	spin_lock_bh(&sa->lock);
+	set_addr(&sa->src, &ends->src);
+	set_addr(&sa->dst, &ends->dst);
+	WRITE_ONCE(sa->sport, ends->sport);
+	WRITE_ONCE(sa->dport, ends->dport);
+	/* Pairs with cyg_ipaddr_route(). */
+	smp_store_release(&sa->moved, sa->moved + 1);
+	if (sa->key.direction == CYGNET_DIRECTION_OUT)
+		dst_cache_reset(&sa->dst_cache);
+	spin_unlock_bh(&sa->lock);
 }
 
 /**
@@ -592,6 +673,21 @@ static struct reservation *find_reservation(struct cyg_net *cn, u8 protocol,
 		    r->family == family && cyg_addr_equal(&r->dst, dst))
 			return r;
 	return NULL;
+}
+
+/**
+ * cyg_sadb_is_reserved - is that SPI given out?
+ * @cn: namespace, locked
+ * @protocol: ESP or AH
+ * @spi: SPI
+ * @dst: destination
+ * @family: of @dst
+ */
+bool cyg_sadb_is_reserved(struct cyg_net *cn, u8 protocol, __be32 spi,
+			  const struct cyg_addr *dst, u8 family)
+{
+	purge_reservations(cn, ktime_get_boottime_seconds());
+	return find_reservation(cn, protocol, spi, dst, family);
 }
 
 static bool spi_taken(struct cyg_net *cn, u8 protocol, __be32 spi,

@@ -3,7 +3,6 @@
  * Parse a packet into a flow and match flows; see selector.h. Also builds in
  * userspace.
  */
-#include <asm/byteorder.h>
 #include <linux/in.h>
 #include <linux/string.h>
 #include <linux/types.h>
@@ -212,19 +211,6 @@ bool cyg_selector_matches(const struct cyg_selector *selector,
 		       selector->remote_port_last);
 }
 
-/* Leading bits that all addresses of a range share. */
-static u32 common_bits(const struct cyg_addr *first, const struct cyg_addr *last,
-		       u32 bits)
-{
-	const u8 *a = (const u8 *)first, *b = (const u8 *)last;
-	u32 i;
-
-	for (i = 0; i < bits; i++)
-		if ((a[i / 8] ^ b[i / 8]) & 0x80 >> i % 8)
-			break;
-	return i;
-}
-
 /**
  * cyg_selector_weight - how specific a selector is
  * @selector: the selector
@@ -238,8 +224,8 @@ u32 cyg_selector_weight(const struct cyg_selector *selector)
 	u32 bits = selector->family == 4 ? 32 : 128;
 	u32 weight;
 
-	weight = common_bits(&selector->local_first, &selector->local_last, bits) +
-		 common_bits(&selector->remote_first, &selector->remote_last, bits);
+	weight = cyg_addr_common(&selector->local_first, &selector->local_last, bits) +
+		 cyg_addr_common(&selector->remote_first, &selector->remote_last, bits);
 	weight = weight * 2 + (selector->protocol != 0);
 	weight = weight * 2 + !any_port(selector->local_port_first,
 					selector->local_port_last);

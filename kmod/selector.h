@@ -7,6 +7,9 @@
 #ifndef _CYGNET_SELECTOR_H
 #define _CYGNET_SELECTOR_H
 
+#include <asm/byteorder.h>
+#include <linux/bitops.h>
+#include <linux/minmax.h>
 #include <linux/types.h>
 
 /**
@@ -21,6 +24,20 @@ static inline bool cyg_addr_equal(const struct cyg_addr *a, const struct cyg_add
 {
 	return !((a->w[0] ^ b->w[0]) | (a->w[1] ^ b->w[1]) |
 		 (a->w[2] ^ b->w[2]) | (a->w[3] ^ b->w[3]));
+}
+
+/* Leading bits that two addresses share, counted up to @max. */
+static inline u32 cyg_addr_common(const struct cyg_addr *a, const struct cyg_addr *b,
+				  u32 max)
+{
+	u32 i, differ;
+
+	for (i = 0; i * 32 < max; i++) {
+		differ = __be32_to_cpu(a->w[i] ^ b->w[i]);
+		if (differ)
+			return min(i * 32 + 32 - fls(differ), max);
+	}
+	return max;
 }
 
 /**

@@ -5,14 +5,12 @@
  * A policy has a stable id and replaceable rules. Packets that are sent look
  * at their device's cyg_spd, which has all selectors of all its policies in
  * order; packets that are received are held against the rules of the one
- * policy that their SA belongs to. The namespace has one more cyg_spd, of the
- * policies that steer.
+ * policy that their SA belongs to.
  *
- * A policy goes with its device, unless it steers: then it stays without one,
- * and drops what it should protect until somebody deletes it.
+ * Changes are made in a batch: staged, which may fail, then published, which
+ * cannot.
  */
 #include <linux/slab.h>
-#include <linux/sort.h>
 
 #include "cygnet.h"
 
@@ -29,8 +27,8 @@ struct cyg_policy *cyg_spd_find(struct cyg_net *cn, u32 id)
 
 /**
  * cyg_spd_lookup - the first policy that takes a flow
- * @spd: of a device or a namespace, or NULL
- * @flow: in or out
+ * @spd: where to look
+ * @flow: outbound
  * @action: what the policy does
  *
  * Call under rcu_read_lock().
@@ -38,15 +36,13 @@ struct cyg_policy *cyg_spd_find(struct cyg_net *cn, u32 id)
 struct cyg_policy *cyg_spd_lookup(const struct cyg_spd *spd,
 				  const struct cyg_flow *flow, u8 *action)
 {
-	u32 i;
+	const struct cyg_table *table = rcu_dereference(spd->table);
+	const struct cyg_entry *entry = table ? cyg_classify(table, flow) : NULL;
 
-	for (i = 0; spd && i < spd->count; i++) {
-		if (!cyg_selector_matches(&spd->entries[i].selector, flow))
-			continue;
-		*action = spd->entries[i].action;
-		return spd->entries[i].policy;
-	}
-	return NULL;
+	if (!entry)
+		return NULL;
+	*action = entry->action;
+	return entry->policy;
 }
 
 /**
@@ -64,7 +60,7 @@ bool cyg_spd_admits(struct cyg_policy *policy, const struct cyg_flow *flow)
 	if (rules->action != CYGNET_ACTION_PROTECT)
 		return false;
 	for (i = 0; i < rules->count; i++)
-		if (cyg_selector_matches(&rules->selectors[i], flow))
+		if (cyg_selector_matches(&rules->entries[i].selector, flow))
 			return true;
 	return false;
 }
@@ -93,133 +89,25 @@ static bool selectors_meet(const struct cyg_selector *a, const struct cyg_select
 
 /**
  * cyg_spd_meet - may a packet fall under either of two policies?
- * @cn: namespace, locked
- * @a: one policy
- * @b: another
+ * @a: rules of one policy
+ * @b: rules of another
  */
-bool cyg_spd_meet(struct cyg_net *cn, struct cyg_policy *a, struct cyg_policy *b)
+bool cyg_spd_meet(const struct cyg_rules *a, const struct cyg_rules *b)
 {
-	const struct cyg_rules *x, *y;
 	u32 i, k;
 
-	x = rcu_dereference_protected(a->rules, lockdep_is_held(&cn->lock));
-	y = rcu_dereference_protected(b->rules, lockdep_is_held(&cn->lock));
-	for (i = 0; i < x->count; i++)
-		for (k = 0; k < y->count; k++)
-			if (selectors_meet(&x->selectors[i], &y->selectors[k]))
+	for (i = 0; i < a->count; i++)
+		for (k = 0; k < b->count; k++)
+			if (selectors_meet(&a->entries[i].selector,
+					   &b->entries[k].selector))
 				return true;
 	return false;
-}
-
-/* While a cyg_spd is being built, with what its order depends on. */
-struct draft {
-	struct cyg_spd_entry entry;
-	u32 priority, weight;
-};
-
-static int compare_drafts(const void *a, const void *b)
-{
-	const struct draft *x = a, *y = b;
-
-	if (x->priority != y->priority)
-		return x->priority < y->priority ? -1 : 1;
-	if (x->weight != y->weight)
-		return x->weight > y->weight ? -1 : 1;
-	if (x->entry.policy->id != y->entry.policy->id)
-		return x->entry.policy->id < y->entry.policy->id ? -1 : 1;
-	return 0;
-}
-
-static struct draft *draft_rules(struct draft *draft, struct cyg_policy *policy,
-				 const struct cyg_rules *rules)
-{
-	u32 i;
-
-	for (i = 0; i < rules->count; i++, draft++) {
-		draft->entry.selector = rules->selectors[i];
-		draft->entry.policy = policy;
-		draft->entry.action = rules->action;
-		draft->priority = rules->priority;
-		draft->weight = cyg_selector_weight(&rules->selectors[i]);
-	}
-	return draft;
 }
 
 static struct cyg_rules *rules_of(struct cyg_net *cn, struct cyg_policy *policy)
 {
 	return rcu_dereference_protected(policy->rules,
 					 lockdep_is_held(&cn->lock));
-}
-
-/* What a policy is about to become: gone if it has no rules. */
-struct change {
-	struct cyg_policy *policy;
-	struct cyg_device *cyg;
-	const struct cyg_rules *rules;
-};
-
-static struct cyg_device *device_of(struct cyg_net *cn, struct cyg_policy *policy)
-{
-	struct net_device *dev;
-
-	dev = rcu_dereference_protected(policy->dev, lockdep_is_held(&cn->lock));
-	return dev ? netdev_priv(dev) : NULL;
-}
-
-/* Its rules after the change, if it belongs to the device, or (NULL) steers. */
-static const struct cyg_rules *rules_for(struct cyg_net *cn, struct cyg_device *cyg,
-					 struct cyg_policy *policy,
-					 const struct change *change)
-{
-	bool changed = policy == change->policy;
-	const struct cyg_rules *rules = changed ? change->rules : rules_of(cn, policy);
-	struct cyg_device *of = changed ? change->cyg : device_of(cn, policy);
-
-	return rules && (cyg ? of == cyg : rules->steer) ? rules : NULL;
-}
-
-/* A new cyg_spd for a device, or (NULL) for the namespace. */
-static struct cyg_spd *build_spd(struct cyg_net *cn, struct cyg_device *cyg,
-				 const struct change *change, gfp_t gfp)
-{
-	const struct cyg_rules *rules;
-	struct draft *drafts, *next;
-	struct cyg_policy *policy;
-	struct cyg_spd *spd;
-	unsigned long id;
-	u32 i, count = 0;
-
-	xa_for_each(&cn->policies, id, policy) {
-		rules = rules_for(cn, cyg, policy, change);
-		count += rules ? rules->count : 0;
-	}
-	spd = kvmalloc(struct_size(spd, entries, count), gfp);
-	drafts = kvmalloc_array(count ?: 1, sizeof(*drafts), gfp);
-	if (!spd || !drafts) {
-		kvfree(spd);
-		kvfree(drafts);
-		return NULL;
-	}
-	next = drafts;
-	xa_for_each(&cn->policies, id, policy) {
-		rules = rules_for(cn, cyg, policy, change);
-		if (rules)
-			next = draft_rules(next, policy, rules);
-	}
-	sort(drafts, count, sizeof(*drafts), compare_drafts, NULL);
-	spd->count = count;
-	for (i = 0; i < count; i++)
-		spd->entries[i] = drafts[i].entry;
-	kvfree(drafts);
-	return spd;
-}
-
-static void replace_spd(struct cyg_net *cn, struct cyg_spd __rcu **place,
-			struct cyg_spd *spd)
-{
-	spd = rcu_replace_pointer(*place, spd, lockdep_is_held(&cn->lock));
-	if (spd)
-		kvfree_rcu(spd, rcu);
 }
 
 /**
@@ -276,89 +164,256 @@ void cyg_spd_put(struct cyg_policy *policy)
 	cyg_stats_died(CYG_KIND_POLICY);
 }
 
-static bool steers(struct cyg_net *cn, struct cyg_policy *policy)
-{
-	const struct cyg_rules *rules = rules_of(cn, policy);
+/**
+ * struct edit - a new version of one SPD
+ * @node: in cyg_spd_batch.edits
+ * @spd: which
+ * @draft: the version, until it is published
+ * @replaced: the old version, from then on
+ * @free_work: frees that
+ */
+struct edit {
+	struct list_head node;
+	struct cyg_spd *spd;
+	struct cyg_draft *draft;
+	struct cyg_table *replaced;
+	struct rcu_work free_work;
+};
 
-	return rules && rules->steer;
+/* In process context, as what it frees may be large. */
+static void free_replaced(struct work_struct *work)
+{
+	struct edit *edit = container_of(to_rcu_work(work), struct edit, free_work);
+
+	cyg_classify_free(edit->replaced);
+	kfree(edit);
+}
+
+static struct cyg_table *table_of(struct cyg_net *cn, struct cyg_spd *spd)
+{
+	return rcu_dereference_protected(spd->table, lockdep_is_held(&cn->lock));
+}
+
+static struct cyg_draft *draft_of(struct cyg_spd_batch *batch, struct cyg_spd *spd)
+{
+	struct edit *edit;
+
+	list_for_each_entry(edit, &batch->edits, node)
+		if (edit->spd == spd)
+			return edit->draft;
+	edit = kzalloc(sizeof(*edit), batch->gfp);
+	if (!edit)
+		return NULL;
+	edit->spd = spd;
+	edit->draft = cyg_classify_begin(table_of(batch->cn, spd), batch->gfp);
+	if (!edit->draft) {
+		kfree(edit);
+		return NULL;
+	}
+	INIT_RCU_WORK(&edit->free_work, free_replaced);
+	list_add_tail(&edit->node, &batch->edits);
+	return edit->draft;
+}
+
+/* Takes out what one version of a policy's rules has, puts in what another has. */
+static int stage(struct cyg_spd_batch *batch, struct cyg_spd *spd,
+		 const struct cyg_rules *out, const struct cyg_rules *in)
+{
+	struct cyg_draft *draft = draft_of(batch, spd);
+	u32 i;
+
+	if (!draft)
+		return -ENOMEM;
+	for (i = 0; out && i < out->count; i++)
+		if (!cyg_classify_del(draft, &out->entries[i]))
+			return -ENOMEM;
+	for (i = 0; in && i < in->count; i++)
+		if (!cyg_classify_add(draft, &in->entries[i]))
+			return -ENOMEM;
+	return 0;
 }
 
 /**
- * cyg_spd_set - give a policy its device and rules, in one step
- * @cn: namespace, locked
- * @policy: the policy
- * @cyg: device to be on from now on
- * @rules: taken if that works
- *
- * Return: 0 or an error, with nothing changed
+ * cyg_spd_begin - begin to change policies
+ * @batch: to be published or aborted
+ * @cn: namespace, locked until then
+ * @gfp: with __GFP_NOFAIL nothing can fail
  */
-int cyg_spd_set(struct cyg_net *cn, struct cyg_policy *policy,
-		struct cyg_device *cyg, struct cyg_rules *rules)
+void cyg_spd_begin(struct cyg_spd_batch *batch, struct cyg_net *cn, gfp_t gfp)
 {
-	struct change change = { .policy = policy, .cyg = cyg, .rules = rules };
-	struct cyg_spd *spd, *old_spd = NULL, *steer = NULL;
-	struct cyg_device *old = device_of(cn, policy);
-	bool steered = steers(cn, policy);
-	int err = -ENOMEM;
+	lockdep_assert_held(&cn->lock);
+	batch->cn = cn;
+	batch->gfp = gfp;
+	batch->steering = 0;
+	INIT_LIST_HEAD(&batch->edits);
+}
 
-	spd = build_spd(cn, cyg, &change, GFP_KERNEL);
-	if (old && old != cyg)
-		old_spd = build_spd(cn, old, &change, GFP_KERNEL);
-	if (steered || rules->steer)
-		steer = build_spd(cn, NULL, &change, GFP_KERNEL);
-	if (!spd || (old && old != cyg && !old_spd) ||
-	    ((steered || rules->steer) && !steer))
-		goto free_spds;
-	if (rules->steer && !steered) {
-		err = cyg_steer_add(cn);
-		if (err)
-			goto free_spds;
-	}
-	if (old_spd)
-		replace_spd(cn, &old->spd, old_spd);
-	rules = rcu_replace_pointer(policy->rules, rules,
-				    lockdep_is_held(&cn->lock));
-	if (rules)
-		kvfree_rcu(rules, rcu);
-	rcu_assign_pointer(policy->dev, cyg->dev);
-	replace_spd(cn, &cyg->spd, spd);
-	list_move_tail(&policy->node, &cyg->policies);
-	if (steer)
-		replace_spd(cn, &cn->steer, steer);
-	if (steered && !steers(cn, policy))
-		cyg_steer_del(cn);
-	if (steer)
-		cyg_steer_changed(cn, policy, old != cyg);
-	return 0;
+static struct cyg_device *device_of(struct cyg_net *cn, struct cyg_policy *policy)
+{
+	struct net_device *dev;
 
-free_spds:
-	kvfree(spd);
-	kvfree(old_spd);
-	kvfree(steer);
+	dev = rcu_dereference_protected(policy->dev, lockdep_is_held(&cn->lock));
+	return dev ? netdev_priv(dev) : NULL;
+}
+
+static const struct cyg_rules *if_steers(const struct cyg_rules *rules)
+{
+	return rules && rules->steer ? rules : NULL;
+}
+
+/* The part of a change that is about the namespace's SPD. */
+static int stage_steer(struct cyg_spd_batch *batch, const struct cyg_rules *out,
+		       const struct cyg_rules *in)
+{
+	int err;
+
+	out = if_steers(out);
+	in = if_steers(in);
+	if (!out && !in)
+		return 0;
+	err = stage(batch, &batch->cn->steer, out, in);
+	if (err || out || !in)
+		return err;
+	err = cyg_steer_add(batch->cn);
+	if (!err)
+		batch->steering++;
 	return err;
 }
 
-/* Out of memory, too: then every policy of that device stops to match. */
-static void take_off_device(struct cyg_net *cn, struct cyg_policy *policy)
+static void fill_in(struct cyg_rules *rules, struct cyg_policy *policy)
 {
-	struct change change = { .policy = policy };
-	struct cyg_device *cyg = device_of(cn, policy);
+	struct cyg_entry *entry;
+	u32 i;
 
-	if (!cyg)
-		return;
-	replace_spd(cn, &cyg->spd, build_spd(cn, cyg, &change, GFP_KERNEL));
-	RCU_INIT_POINTER(policy->dev, NULL);
-	list_del_init(&policy->node);
+	for (i = 0; i < rules->count; i++) {
+		entry = &rules->entries[i];
+		entry->policy = policy;
+		entry->id = policy->id;
+		entry->action = rules->action;
+		entry->rank = cyg_classify_rank(rules->priority, &entry->selector);
+	}
 }
 
-/* What steers must not stop to match because memory is short. */
-static void take_off_steer(struct cyg_net *cn, struct cyg_policy *policy)
+/**
+ * cyg_spd_stage_set - give a policy its device and rules
+ * @batch: once in it
+ * @policy: the policy
+ * @cyg: device to be on from then on
+ * @rules: filled in
+ *
+ * When the batch is sure to be published, cyg_spd_apply() comes before.
+ *
+ * Return: 0 or an error; then the batch must be aborted
+ */
+int cyg_spd_stage_set(struct cyg_spd_batch *batch, struct cyg_policy *policy,
+		      struct cyg_device *cyg, struct cyg_rules *rules)
 {
-	struct change change = { .policy = policy };
+	struct cyg_device *old = device_of(batch->cn, policy);
+	struct cyg_rules *old_rules = rules_of(batch->cn, policy);
+	int err;
 
-	replace_spd(cn, &cn->steer,
-		    build_spd(cn, NULL, &change, GFP_KERNEL | __GFP_NOFAIL));
-	cyg_steer_del(cn);
+	fill_in(rules, policy);
+	if (old == cyg) {
+		err = stage(batch, &cyg->spd, old_rules, rules);
+	} else {
+		err = old ? stage(batch, &old->spd, old_rules, NULL) : 0;
+		if (!err)
+			err = stage(batch, &cyg->spd, NULL, rules);
+	}
+	return err ?: stage_steer(batch, old_rules, rules);
+}
+
+/**
+ * cyg_spd_stage_del - take a policy out of all SPDs
+ * @batch: once in it
+ * @policy: the policy
+ *
+ * cyg_spd_remove() comes after the batch is published.
+ *
+ * Return: 0 or -ENOMEM; then the batch must be aborted
+ */
+int cyg_spd_stage_del(struct cyg_spd_batch *batch, struct cyg_policy *policy)
+{
+	struct cyg_rules *rules = rules_of(batch->cn, policy);
+	struct cyg_device *cyg = device_of(batch->cn, policy);
+	int err;
+
+	err = cyg ? stage(batch, &cyg->spd, rules, NULL) : 0;
+	return err ?: stage_steer(batch, rules, NULL);
+}
+
+/**
+ * cyg_spd_apply - what a policy's inbound SAs go by, from now on
+ * @cn: namespace, locked
+ * @policy: the policy
+ * @cyg: staged device
+ * @rules: staged rules
+ *
+ * Return: the old rules, for cyg_spd_settle() once the batch is published
+ */
+struct cyg_rules *cyg_spd_apply(struct cyg_net *cn, struct cyg_policy *policy,
+				struct cyg_device *cyg, struct cyg_rules *rules)
+{
+	rules = rcu_replace_pointer(policy->rules, rules,
+				    lockdep_is_held(&cn->lock));
+	rcu_assign_pointer(policy->dev, cyg->dev);
+	list_move_tail(&policy->node, &cyg->policies);
+	return rules;
+}
+
+/**
+ * cyg_spd_publish - let packets see what was staged
+ * @batch: empty afterwards
+ */
+void cyg_spd_publish(struct cyg_spd_batch *batch)
+{
+	struct edit *edit, *next;
+	struct cyg_table *table;
+
+	list_for_each_entry_safe(edit, next, &batch->edits, node) {
+		list_del(&edit->node);
+		edit->replaced = table_of(batch->cn, edit->spd);
+		table = cyg_classify_finish(edit->draft);
+		rcu_assign_pointer(edit->spd->table, table);
+		queue_rcu_work(cyg_wq, &edit->free_work);
+	}
+}
+
+/**
+ * cyg_spd_abort - forget what was staged
+ * @batch: empty afterwards
+ */
+void cyg_spd_abort(struct cyg_spd_batch *batch)
+{
+	struct edit *edit, *next;
+
+	list_for_each_entry_safe(edit, next, &batch->edits, node) {
+		list_del(&edit->node);
+		cyg_classify_abort(edit->draft);
+		kfree(edit);
+	}
+	for (; batch->steering; batch->steering--)
+		cyg_steer_del(batch->cn);
+}
+
+/**
+ * cyg_spd_settle - after a policy has its new rules
+ * @cn: namespace, locked
+ * @policy: the policy
+ * @old: its old rules, or NULL; nobody sees them any more
+ * @moved: it was on another device
+ */
+void cyg_spd_settle(struct cyg_net *cn, struct cyg_policy *policy,
+		    struct cyg_rules *old, bool moved)
+{
+	bool steers = if_steers(rules_of(cn, policy)), steered = if_steers(old);
+
+	if (steered && !steers)
+		cyg_steer_del(cn);
+	if (steered || steers)
+		cyg_steer_changed(cn, policy, moved);
+	if (old)
+		kvfree_rcu(old, rcu);
 }
 
 static void delete_sas(struct cyg_policy *policy)
@@ -369,13 +424,18 @@ static void delete_sas(struct cyg_policy *policy)
 		cyg_sadb_del(sa);
 }
 
+static void take_off_device(struct cyg_policy *policy)
+{
+	RCU_INIT_POINTER(policy->dev, NULL);
+	list_del_init(&policy->node);
+}
+
+/* No SPD has it any more. */
 static void forget(struct cyg_net *cn, struct cyg_policy *policy)
 {
-	bool steered = steers(cn, policy);
-
-	take_off_device(cn, policy);
-	if (steered) {
-		take_off_steer(cn, policy);
+	take_off_device(policy);
+	if (if_steers(rules_of(cn, policy))) {
+		cyg_steer_del(cn);
 		cyg_steer_changed(cn, policy, true);
 	}
 	delete_sas(policy);
@@ -385,11 +445,11 @@ static void forget(struct cyg_net *cn, struct cyg_policy *policy)
 }
 
 /**
- * cyg_spd_del - delete a policy and its SAs
+ * cyg_spd_remove - end a policy that no SPD has any more, and its SAs
  * @cn: namespace, locked
  * @policy: gone afterwards
  */
-void cyg_spd_del(struct cyg_net *cn, struct cyg_policy *policy)
+void cyg_spd_remove(struct cyg_net *cn, struct cyg_policy *policy)
 {
 	lockdep_assert_held(&cn->lock);
 	/* One that never got its rules was never told of either. */
@@ -399,21 +459,46 @@ void cyg_spd_del(struct cyg_net *cn, struct cyg_policy *policy)
 }
 
 /**
- * cyg_spd_leave - the device of a policy goes away
+ * cyg_spd_del - delete a policy and its SAs
  * @cn: namespace, locked
- * @policy: gone afterwards, unless it steers
+ * @policy: gone afterwards
  */
-void cyg_spd_leave(struct cyg_net *cn, struct cyg_policy *policy)
+void cyg_spd_del(struct cyg_net *cn, struct cyg_policy *policy)
 {
-	lockdep_assert_held(&cn->lock);
-	if (!steers(cn, policy)) {
-		cyg_spd_del(cn, policy);
-		return;
+	struct cyg_spd_batch batch;
+
+	cyg_spd_begin(&batch, cn, GFP_KERNEL | __GFP_NOFAIL);
+	cyg_spd_stage_del(&batch, policy);
+	cyg_spd_publish(&batch);
+	cyg_spd_remove(cn, policy);
+}
+
+/**
+ * cyg_spd_clear - a device goes away
+ * @cn: namespace, locked
+ * @cyg: the device
+ *
+ * Its policies go with it, but for those that steer, which drop from now on.
+ */
+void cyg_spd_clear(struct cyg_net *cn, struct cyg_device *cyg)
+{
+	struct cyg_policy *policy, *next;
+	struct cyg_spd_batch batch;
+
+	cyg_spd_begin(&batch, cn, GFP_KERNEL | __GFP_NOFAIL);
+	list_for_each_entry(policy, &cyg->policies, node)
+		stage(&batch, &cyg->spd, rules_of(cn, policy), NULL);
+	cyg_spd_publish(&batch);
+	list_for_each_entry_safe(policy, next, &cyg->policies, node) {
+		if (!if_steers(rules_of(cn, policy))) {
+			cyg_spd_remove(cn, policy);
+			continue;
+		}
+		take_off_device(policy);
+		cyg_steer_changed(cn, policy, true);
+		delete_sas(policy);
+		cyg_netlink_policy(cn, policy, CYGNET_CMD_POLICY_SET_NTF);
 	}
-	take_off_device(cn, policy);
-	cyg_steer_changed(cn, policy, true);
-	delete_sas(policy);
-	cyg_netlink_policy(cn, policy, CYGNET_CMD_POLICY_SET_NTF);
 }
 
 /**
@@ -423,11 +508,13 @@ void cyg_spd_leave(struct cyg_net *cn, struct cyg_policy *policy)
 void cyg_spd_close(struct cyg_net *cn)
 {
 	struct cyg_policy *policy;
+	struct cyg_table *table;
 	unsigned long id;
 
 	mutex_lock(&cn->lock);
+	table = rcu_replace_pointer(cn->steer.table, NULL, lockdep_is_held(&cn->lock));
 	xa_for_each(&cn->policies, id, policy)
 		forget(cn, policy);
-	replace_spd(cn, &cn->steer, NULL);
 	mutex_unlock(&cn->lock);
+	cyg_classify_free_all(table);
 }

@@ -10,6 +10,9 @@
 #define CREATE_TRACE_POINTS
 #include "tracepoints.h"
 
+/* Between two events about rejected packets. */
+#define SUMMARY_INTERVAL	HZ
+
 static atomic_t alive[CYG_KINDS];
 
 /**
@@ -62,6 +65,51 @@ u64 cyg_stats_fold(const struct cyg_drops __percpu *drops, enum cygnet_drop reas
 	return sum;
 }
 
+/* One event tells of all that is dropped within the interval. */
+static void note_rejected(struct cyg_rejected *rejected, enum cygnet_drop reason,
+			  const struct net_device *dev, const struct cyg_sa *sa)
+{
+	if (reason == CYGNET_DROP_RX_DUMMY)
+		return;
+	WRITE_ONCE(rejected->ifindex[reason], dev ? dev->ifindex : 0);
+	WRITE_ONCE(rejected->spi[reason], sa ? sa->key.spi : 0);
+	if (!READ_ONCE(rejected->pending) && !xchg(&rejected->pending, true))
+		schedule_delayed_work(&rejected->work, SUMMARY_INTERVAL);
+}
+
+static void tell_rejected(struct work_struct *work)
+{
+	struct cyg_rejected *rejected =
+		container_of(to_delayed_work(work), struct cyg_rejected, work);
+
+	/* What is dropped from now on may be told of twice, but not missed. */
+	xchg(&rejected->pending, false);
+	cyg_netlink_rejected(container_of(rejected, struct cyg_net, rejected));
+}
+
+/**
+ * cyg_stats_open - counters at zero
+ * @cn: namespace
+ */
+int cyg_stats_open(struct cyg_net *cn)
+{
+	cn->drops = alloc_percpu(struct cyg_drops);
+	if (!cn->drops)
+		return -ENOMEM;
+	INIT_DELAYED_WORK(&cn->rejected.work, tell_rejected);
+	return 0;
+}
+
+/**
+ * cyg_stats_close - count no more
+ * @cn: namespace without packets
+ */
+void cyg_stats_close(struct cyg_net *cn)
+{
+	cancel_delayed_work_sync(&cn->rejected.work);
+	free_percpu(cn->drops);
+}
+
 /**
  * cyg_stats_drops - count dropped packets wherever they belong
  * @reason: why
@@ -82,6 +130,7 @@ void cyg_stats_drops(enum cygnet_drop reason, struct cyg_net *cn,
 	}
 	if (sa)
 		this_cpu_add(sa->drops->packets[reason], count);
+	note_rejected(&cn->rejected, reason, dev, sa);
 }
 
 /**

@@ -121,14 +121,17 @@ static bool is_named(const struct cyg_policy *policy, const struct cyg_flow *flo
 {
 	const struct cyg_rules *rules = rcu_dereference(policy->rules);
 	const struct cyg_selector *s;
+	u32 i;
 
-	for (s = rules->selectors; s < rules->selectors + rules->count; s++)
+	for (i = 0; i < rules->count; i++) {
+		s = &rules->entries[i].selector;
 		if (names_side(&flow->local, &s->local_first, &s->local_last,
 			       flow->family) &&
 		    names_side(&flow->remote, &s->remote_first, &s->remote_last,
 			       flow->family) &&
 		    cyg_selector_matches(s, flow))
 			return true;
+	}
 	return false;
 }
 
@@ -365,7 +368,7 @@ static struct cyg_policy *match_out(struct cyg_net *cn, struct sk_buff *skb,
 		*verdict = drop(CYGNET_DROP_TX_MALFORMED, cn, NULL);
 		return NULL;
 	}
-	policy = cyg_spd_lookup(rcu_dereference(cn->steer), flow, action);
+	policy = cyg_spd_lookup(&cn->steer, flow, action);
 	if (!policy && hides_ports(cn, skb, flow))
 		*verdict = drop(CYGNET_DROP_TX_FRAGMENT, cn, NULL);
 	if (!policy || *action == CYGNET_ACTION_BYPASS ||
@@ -432,7 +435,7 @@ static unsigned int check_in(struct cyg_net *cn, struct sk_buff *skb,
 		return NF_ACCEPT;
 	if (!parse(skb, &flow, true))
 		return drop(CYGNET_DROP_RX_CLEARTEXT, cn, NULL);
-	policy = cyg_spd_lookup(rcu_dereference(cn->steer), &flow, &action);
+	policy = cyg_spd_lookup(&cn->steer, &flow, &action);
 	if (!policy)
 		return hides_ports(cn, skb, &flow) ?
 		       drop(CYGNET_DROP_RX_CLEARTEXT, cn, NULL) : NF_ACCEPT;
@@ -569,11 +572,14 @@ static void unregister_hooks(struct net *net)
 bool cyg_steer_asks_ports(const struct cyg_rules *rules)
 {
 	const struct cyg_selector *s;
+	u32 i;
 
-	for (s = rules->selectors; s < rules->selectors + rules->count; s++)
+	for (i = 0; i < rules->count; i++) {
+		s = &rules->entries[i].selector;
 		if (s->local_port_first || s->local_port_last != U16_MAX ||
 		    s->remote_port_first || s->remote_port_last != U16_MAX)
 			return true;
+	}
 	return false;
 }
 

@@ -102,6 +102,8 @@ class Spec:
             order = ">" if a.get("byte-order") == "big-endian" else "="
             return struct.pack(order + INTS[kind], value)
         if kind == "binary":
+            if isinstance(value, dict):
+                return self.encode(self.ops[a["name"]]["attribute-set"], value)
             if isinstance(value, str):
                 return ipaddress.ip_address(value).packed
             return bytes(value)
@@ -129,6 +131,8 @@ class Spec:
             order = ">" if a.get("byte-order") == "big-endian" else "="
             value, = struct.unpack(order + INTS[kind], data)
             return self.enums[a["enum"]][value] if "enum" in a else value
+        if kind == "binary" and a["name"] in self.ops:
+            return self.decode(self.ops[a["name"]]["attribute-set"], data)
         if kind == "binary":
             return str(ipaddress.ip_address(data)) if a["name"] in ADDRESSES else data
         if kind == "string":
@@ -255,6 +259,14 @@ class Genl:
         replies = self.request(self.family, o["value"],
                                self.spec.encode(o["attribute-set"], values))
         return self.spec.decode(o["attribute-set"], replies[0][4:]) if replies else None
+
+    def transaction(self, *operations):
+        """(name, values) each, all or none; the ids of the policies that were set."""
+        payload = b"".join(self.spec.encode("transaction", {name: [values]})
+                           for name, values in operations)
+        replies = self.request(self.family, self.spec.ops["transaction"]["value"], payload)
+        reply = self.spec.decode("transaction", replies[0][4:])
+        return [policy["id"] for policy in reply.get("policy_set", [])]
 
     def dump(self, op, **values):
         o = self.spec.ops[op]

@@ -254,6 +254,66 @@ static void test_expiry(void **state)
 	assert_int_equal(event.kev_expiry, CYGNET_EXPIRY_HARD);
 }
 
+/* Each operation holds the attributes of its own, in order, unmarked. */
+static void test_transaction(void **state)
+{
+	static const u16 types[] = {
+		CYGNET_A_TRANSACTION_POLICY_SET, CYGNET_A_TRANSACTION_SA_NEW,
+		CYGNET_A_TRANSACTION_SA_DEL, CYGNET_A_TRANSACTION_POLICY_DEL,
+	};
+	struct kernel_policy policy = full_policy();
+	struct ip_addr dst = addr("192.0.2.1");
+	struct nlmsghdr *tx = begin(CYGNET_CMD_TRANSACTION);
+	struct kernel_sa sa = full_sa();
+	const struct nlattr *attr, *in;
+	u32 i = 0, seen;
+
+	sa.ksa_policy = 0;
+	kernel_stage_policy_set(tx, &policy);
+	kernel_stage_sa_new(tx, &sa);
+	kernel_stage_sa_del(tx, 0, 0x1001, &dst);
+	kernel_stage_policy_del(tx, 9);
+	mnl_attr_for_each(attr, tx, GENL_HDRLEN) {
+		assert_int_equal(attr->nla_type, types[i++]);
+		seen = 0;
+		mnl_attr_for_each_nested(in, attr)
+			seen |= 1U << mnl_attr_get_type(in);
+		if (i == 2)
+			assert_int_equal(seen & 1U << CYGNET_A_SA_POLICY, 0);
+		if (i == 3)
+			assert_int_equal(seen, 1U << CYGNET_A_SA_PROTOCOL |
+					 1U << CYGNET_A_SA_SPI |
+					 1U << CYGNET_A_SA_DST);
+		if (i == 4)
+			assert_int_equal(seen, 1U << CYGNET_A_POLICY_ID);
+	}
+	assert_int_equal(i, 4);
+	for (; !kernel_full(tx); i++)
+		kernel_stage_policy_del(tx, i);
+	assert_int_equal(i, CYGNET_OPERATIONS_MAX);
+}
+
+static void test_rejected(void **state)
+{
+	struct nlmsghdr *nlh = begin(CYGNET_CMD_REJECTED_NTF);
+	struct kernel_event event;
+	struct nlattr *nest;
+
+	nest = mnl_attr_nest_start(nlh, CYGNET_A_STATS_DROPS);
+	mnl_attr_put_u32(nlh, CYGNET_A_DROPS_REASON, CYGNET_DROP_RX_AUTH);
+	mnl_attr_put_u64(nlh, CYGNET_A_DROPS_PACKETS, 3);
+	mnl_attr_put_u32(nlh, CYGNET_A_DROPS_SPI, htonl(0x1001));
+	mnl_attr_nest_end(nlh, nest);
+	nest = mnl_attr_nest_start(nlh, CYGNET_A_STATS_DROPS);
+	mnl_attr_put_u32(nlh, CYGNET_A_DROPS_REASON, 60000);
+	mnl_attr_put_u64(nlh, CYGNET_A_DROPS_PACKETS, 4);
+	mnl_attr_nest_end(nlh, nest);
+	assert_true(kernel_event_decode(&event, nlh));
+	assert_int_equal(event.kev_rejected[CYGNET_DROP_RX_AUTH].krej_packets, 3);
+	assert_int_equal(event.kev_rejected[CYGNET_DROP_RX_AUTH].krej_spi, 0x1001);
+	assert_int_equal(event.kev_rejected[CYGNET_DROP_RX_SHORT].krej_packets, 0);
+}
+
 static void test_no_event(void **state)
 {
 	struct kernel_event event;
@@ -325,6 +385,8 @@ int main(void)
 		cmocka_unit_test(test_largest_policy_fits),
 		cmocka_unit_test(test_acquire),
 		cmocka_unit_test(test_expiry),
+		cmocka_unit_test(test_transaction),
+		cmocka_unit_test(test_rejected),
 		cmocka_unit_test(test_no_event),
 		cmocka_unit_test(test_mutated),
 		cmocka_unit_test(test_every_name),

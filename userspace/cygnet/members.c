@@ -77,6 +77,8 @@ json_t *sa_json(const struct kernel_sa *sa)
 	set_some(object, "replay-window", sa->ksa_replay_window);
 	set_some(object, "encap-sport", sa->ksa_encap_sport);
 	set_some(object, "encap-dport", sa->ksa_encap_dport);
+	if (sa->ksa_roam)
+		json_object_set_new(object, "roam", json_true());
 	set_some(object, "keepalive", sa->ksa_keepalive);
 	json_object_set_new(object, "lifetime",
 			    lifetime_json(&sa->ksa_lifetime));

@@ -79,6 +79,10 @@ static void parse_option(struct request *request, struct args *args,
 		sa->ksa_esn = true;
 		return;
 	}
+	if (!strcmp(key, "roam")) {
+		sa->ksa_roam = true;
+		return;
+	}
 	if (!strcmp(key, "legacy")) {
 		sa->ksa_legacy = true;
 		return;
@@ -358,7 +362,7 @@ static int show_sas(struct args *args)
 
 static const struct verb verbs[] = {
 	{ "add", add_sa,
-	  "add in|out spi SPI src ADDR dst ADDR policy ID encr CIPHER key-file FILE|- [integ HASH integ-key-file FILE|-] [protocol esp|ah] [mode tunnel|transport] [legacy] [esn] [replay-window N] [encap SPORT:DPORT] [keepalive SECONDS] [sequence N] [lifetime soft-seconds=N,...] --manual-key-for-testing",
+	  "add in|out spi SPI src ADDR dst ADDR policy ID encr CIPHER key-file FILE|- [integ HASH integ-key-file FILE|-] [protocol esp|ah] [mode tunnel|transport] [legacy] [esn] [replay-window N] [encap SPORT:DPORT] [roam] [keepalive SECONDS] [sequence N] [lifetime soft-seconds=N,...] --manual-key-for-testing",
 	  NULL },
 	{ "delete", delete_sa, "delete spi SPI dst ADDR [protocol esp|ah]", NULL },
 	{ "show", show_sas, "show [spi SPI dst ADDR [protocol esp|ah]]", NULL },

@@ -178,6 +178,7 @@ void child_fill(const struct child *child, u32 dirs, struct ipc_msg *msg)
 	ic->ic_esn = select_id(&child->child_proposal, TRANSFORM_ESN) ==
 		ESN_YES;
 	ic->ic_encap = sa->sa_encap;
+	ic->ic_roam = sa->sa_encap && sa->sa_nat_remote && !sa->sa_nat_local;
 	ic->ic_local = sa->sa_path.cp_local;
 	ic->ic_remote = sa->sa_path.cp_remote;
 	ic->ic_n_ts = child->child_n_ts;

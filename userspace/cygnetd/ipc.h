@@ -168,6 +168,7 @@ struct ipc_child {
 	u16 ic_integ;		/* type 3; 0 for an AEAD */
 	u8	 ic_esn;
 	u8	 ic_encap;		/* UDP encapsulation */
+	u8	 ic_roam;		/* only the peer is behind a NAT */
 	struct ip_endpoint ic_local, ic_remote;
 	struct ipc_key ic_encr_in, ic_encr_out, ic_integ_in, ic_integ_out;
 	u32 ic_n_ts;

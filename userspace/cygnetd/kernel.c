@@ -339,19 +339,11 @@ static int find_policy(struct kernel *k, const struct conf_conn *conn,
 	return kernel_policy_dump(&k->k_nl, match_policy, &search, err);
 }
 
-/* The policy of exactly these selectors on the device, found or made. */
-static int get_policy(struct kernel *k, const struct conf_conn *conn,
-		      const struct ts_pair *pairs, size_t n, u32 ifindex,
-		      struct kernel_policy *policy, struct nl_error *err)
+/* A policy of these selectors, to be made. */
+static void fill_policy(const struct conf_conn *conn,
+			const struct ts_pair *pairs, size_t n, u32 ifindex,
+			struct kernel_policy *policy)
 {
-	int ret = find_policy(k, conn, pairs, n, policy, err);
-
-	if (!ret && policy->kpol_id && policy->kpol_ifindex != ifindex) {
-		ret = kernel_policy_del(&k->k_nl, policy->kpol_id, err);
-		policy->kpol_id = 0;
-	}
-	if (ret || policy->kpol_id)
-		return ret;
 	*policy = (struct kernel_policy){
 		.kpol_ifindex = ifindex,
 		.kpol_action = CYGNET_ACTION_PROTECT,
@@ -365,6 +357,22 @@ static int get_policy(struct kernel *k, const struct conf_conn *conn,
 	memcpy(policy->kpol_pairs, pairs, n * sizeof(*pairs));
 	/* One of several children has a part of the trap's very selectors. */
 	policy->kpol_priority = is_trap(conn, policy) ? 1 : 0;
+}
+
+/* The policy of exactly these selectors on the device, found or made. */
+static int get_policy(struct kernel *k, const struct conf_conn *conn,
+		      const struct ts_pair *pairs, size_t n, u32 ifindex,
+		      struct kernel_policy *policy, struct nl_error *err)
+{
+	int ret = find_policy(k, conn, pairs, n, policy, err);
+
+	if (!ret && policy->kpol_id && policy->kpol_ifindex != ifindex) {
+		ret = kernel_policy_del(&k->k_nl, policy->kpol_id, err);
+		policy->kpol_id = 0;
+	}
+	if (ret || policy->kpol_id)
+		return ret;
+	fill_policy(conn, pairs, n, ifindex, policy);
 	return kernel_policy_set(&k->k_nl, policy, err);
 }
 
@@ -505,10 +513,16 @@ static int delete_policies(struct kernel *k, const struct conf_conn *conn,
 {
 	struct policy_list list = { .pl_name = conn->conn_name };
 	int ret = kernel_policy_dump(&k->k_nl, list_policy, &list, err);
+	struct nlmsghdr *tx;
+	size_t i = 0;
 
-	for (size_t i = 0; i < list.pl_n && !ret; i++)
-		ret = kernel_policy_del(&k->k_nl, list.pl_policies[i].kpol_id,
-					err);
+	while (i < list.pl_n && !ret) {
+		tx = kernel_begin(&k->k_nl);
+		while (i < list.pl_n && !kernel_full(tx))
+			kernel_stage_policy_del(tx,
+						list.pl_policies[i++].kpol_id);
+		ret = kernel_commit(&k->k_nl, tx, err);
+	}
 	free(list.pl_policies);
 	return ret;
 }
@@ -623,12 +637,11 @@ static void put_keys(struct kernel_sa *sa, const struct ipc_key *encr,
 	memcpy(sa->ksa_integ_key, integ->ik_key, integ->ik_len);
 }
 
-static int add_inbound(struct kernel *k, const struct conf_conn *conn,
-		       const struct ipc_child *child, u32 policy,
-		       struct nl_error *err)
+static void stage_inbound(struct kernel *k, struct nlmsghdr *tx,
+			  const struct conf_conn *conn,
+			  const struct ipc_child *child, u32 policy)
 {
 	struct kernel_sa sa = common_sa(conn, child, policy);
-	int ret;
 
 	sa.ksa_direction = CYGNET_DIRECTION_IN;
 	sa.ksa_spi = ntohl(child->ic_spi_in);
@@ -638,19 +651,19 @@ static int add_inbound(struct kernel *k, const struct conf_conn *conn,
 	if (child->ic_encap) {
 		sa.ksa_encap_sport = child->ic_remote.ep_port;
 		sa.ksa_encap_dport = k->k_conf->conf_natt_port;
+		sa.ksa_roam = child->ic_roam &&
+			      sa.ksa_mode == CYGNET_MODE_TUNNEL;
 	}
 	put_keys(&sa, &child->ic_encr_in, &child->ic_integ_in);
-	ret = kernel_sa_new(&k->k_nl, &sa, err);
+	kernel_stage_sa_new(tx, &sa);
 	kernel_sa_wipe(&sa);
-	return ret;
 }
 
-static int add_outbound(struct kernel *k, const struct conf_conn *conn,
-			const struct ipc_child *child, u32 policy,
-			struct nl_error *err)
+static void stage_outbound(struct kernel *k, struct nlmsghdr *tx,
+			   const struct conf_conn *conn,
+			   const struct ipc_child *child, u32 policy)
 {
 	struct kernel_sa sa = common_sa(conn, child, policy);
-	int ret;
 
 	sa.ksa_direction = CYGNET_DIRECTION_OUT;
 	sa.ksa_spi = ntohl(child->ic_spi_out);
@@ -662,9 +675,24 @@ static int add_outbound(struct kernel *k, const struct conf_conn *conn,
 		sa.ksa_keepalive = conn->conn_keepalive;
 	}
 	put_keys(&sa, &child->ic_encr_out, &child->ic_integ_out);
-	ret = kernel_sa_new(&k->k_nl, &sa, err);
+	kernel_stage_sa_new(tx, &sa);
 	kernel_sa_wipe(&sa);
-	return ret;
+}
+
+/* Stages the policy of a child unless it is there; its id, 0 if it is new. */
+static u32 stage_policy(struct nlmsghdr *tx, const struct conf_conn *conn,
+			const struct ipc_child *child, u32 ifindex,
+			const struct kernel_policy *found)
+{
+	struct kernel_policy policy;
+
+	if (found->kpol_id && found->kpol_ifindex == ifindex)
+		return found->kpol_id;
+	if (found->kpol_id)
+		kernel_stage_policy_del(tx, found->kpol_id);
+	fill_policy(conn, child->ic_ts, child->ic_n_ts, ifindex, &policy);
+	kernel_stage_policy_set(tx, &policy);
+	return 0;
 }
 
 static int delete_sa(struct kernel *k, const struct conf_conn *conn, u32 spi,
@@ -682,9 +710,11 @@ static int add(struct backend *be, const struct conf_conn *conn,
 	struct kernel *k = to_kernel(be);
 	struct ts_pair pairs[CONF_TS_MAX];
 	struct kernel_policy policy;
-	struct nl_error err, ignored;
+	struct nlmsghdr *tx;
+	struct nl_error err;
 	struct link link;
 	int ret = 0;
+	u32 id;
 
 	fill_pairs(conn, &child->ic_local.ep_addr, &child->ic_remote.ep_addr,
 		   pairs);
@@ -695,19 +725,17 @@ static int add(struct backend *be, const struct conf_conn *conn,
 	if (ret)
 		return ret;
 	if (find_device(k, conn, &link, &err) ||
-	    get_policy(k, conn, child->ic_ts, child->ic_n_ts, link.link_index,
-		       &policy, &err))
+	    find_policy(k, conn, child->ic_ts, child->ic_n_ts, &policy, &err))
 		return fail(reply, &err, "policy");
-	if ((child->ic_dirs & IPC_DIR_IN) &&
-	    add_inbound(k, conn, child, policy.kpol_id, &err))
-		return fail(reply, &err, "inbound SA");
-	if (!(child->ic_dirs & IPC_DIR_OUT) ||
-	    !add_outbound(k, conn, child, policy.kpol_id, &err))
-		return 0;
+	tx = kernel_begin(&k->k_nl);
+	id = stage_policy(tx, conn, child, link.link_index, &policy);
 	if (child->ic_dirs & IPC_DIR_IN)
-		delete_sa(k, conn, child->ic_spi_in, &child->ic_local.ep_addr,
-			  &ignored);
-	return fail(reply, &err, "outbound SA");
+		stage_inbound(k, tx, conn, child, id);
+	if (child->ic_dirs & IPC_DIR_OUT)
+		stage_outbound(k, tx, conn, child, id);
+	if (kernel_commit(&k->k_nl, tx, &err))
+		return fail(reply, &err, "policy and SAs");
+	return 0;
 }
 
 struct sa_count {

@@ -220,6 +220,8 @@ static const struct attr_names lifetime_names = {
 static const char *const drops_attrs[] = {
 	[CYGNET_A_DROPS_REASON] = "reason",
 	[CYGNET_A_DROPS_PACKETS] = "packets",
+	[CYGNET_A_DROPS_IFINDEX] = "ifindex",
+	[CYGNET_A_DROPS_SPI] = "spi",
 };
 
 static const struct attr_names drops_names = {
@@ -273,6 +275,9 @@ static const char *const sa_attrs[] = {
 	[CYGNET_A_SA_SPI_MIN] = "spi-min",
 	[CYGNET_A_SA_SPI_MAX] = "spi-max",
 	[CYGNET_A_SA_LEGACY] = "legacy",
+	[CYGNET_A_SA_NEW_SRC] = "new-src",
+	[CYGNET_A_SA_NEW_DST] = "new-dst",
+	[CYGNET_A_SA_ROAM] = "roam",
 };
 
 static const struct attr_names *const
@@ -317,6 +322,27 @@ static const struct attr_names port_names = {
 	port_attrs, ARRAY_SIZE(port_attrs), NULL
 };
 
+static const char *const transaction_attrs[] = {
+	[CYGNET_A_TRANSACTION_POLICY_SET] = "policy-set",
+	[CYGNET_A_TRANSACTION_POLICY_DEL] = "policy-del",
+	[CYGNET_A_TRANSACTION_SA_NEW] = "sa-new",
+	[CYGNET_A_TRANSACTION_SA_SET] = "sa-set",
+	[CYGNET_A_TRANSACTION_SA_DEL] = "sa-del",
+};
+
+static const struct attr_names *const
+transaction_nested[ARRAY_SIZE(transaction_attrs)] = {
+	[CYGNET_A_TRANSACTION_POLICY_SET] = &policy_names,
+	[CYGNET_A_TRANSACTION_POLICY_DEL] = &policy_names,
+	[CYGNET_A_TRANSACTION_SA_NEW] = &sa_names,
+	[CYGNET_A_TRANSACTION_SA_SET] = &sa_names,
+	[CYGNET_A_TRANSACTION_SA_DEL] = &sa_names,
+};
+
+static const struct attr_names transaction_names = {
+	transaction_attrs, ARRAY_SIZE(transaction_attrs), transaction_nested
+};
+
 static const char *const stats_attrs[] = {
 	[CYGNET_A_STATS_IFINDEX] = "ifindex",
 	[CYGNET_A_STATS_DROPS] = "drops",
@@ -350,11 +376,13 @@ const struct attr_names *const
 command_names[CYGNET_CMD_MAX + 1] = {
 	[CYGNET_CMD_SA_NEW] = &sa_names,
 	[CYGNET_CMD_SA_DEL] = &sa_names,
+	[CYGNET_CMD_SA_SET] = &sa_names,
 	[CYGNET_CMD_SA_GET] = &sa_names,
 	[CYGNET_CMD_SA_ALLOC_SPI] = &sa_names,
 	[CYGNET_CMD_POLICY_SET] = &policy_names,
 	[CYGNET_CMD_POLICY_DEL] = &policy_names,
 	[CYGNET_CMD_POLICY_GET] = &policy_names,
+	[CYGNET_CMD_TRANSACTION] = &transaction_names,
 	[CYGNET_CMD_PORT_ADD] = &port_names,
 	[CYGNET_CMD_PORT_DEL] = &port_names,
 	[CYGNET_CMD_PORT_GET] = &port_names,

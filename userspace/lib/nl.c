@@ -268,6 +268,7 @@ int nl_talk(struct nl *nl, struct nlmsghdr *nlh, nl_cb *cb, void *arg,
 		.talk_arg = arg,
 		.talk_err = err,
 	};
+	size_t len = nlh->nlmsg_len;
 	int result;
 
 	memset(err, 0, sizeof(*err));
@@ -275,7 +276,7 @@ int nl_talk(struct nl *nl, struct nlmsghdr *nlh, nl_cb *cb, void *arg,
 		result = set_error(err, errno, "cannot ask the kernel");
 	else
 		result = hear(nl, &talk);
-	explicit_bzero(nl->nl_buf, NL_REQUEST_MAX);
+	explicit_bzero(nlh, len);
 	return result;
 }
 

@@ -44,7 +44,7 @@ struct nlmsghdr *nl_request(struct nl *nl, u8 cmd, u16 flags);
 struct nlmsghdr *nl_route_request(struct nl *nl, u16 type, u16 flags,
 				  size_t extra, void **header);
 /* Room for attributes: pass to mnl_attr_put_check() and the like. */
-#define NL_REQUEST_MAX	32768
+#define NL_REQUEST_MAX	131072
 
 /*
  * Sends the request, hands every answer to cb (may be NULL; returns 0, or a

@@ -44,12 +44,13 @@ static const struct field sa_fields[] = {
 	SA(SRC, ADDR, SEND_SET, src),
 	SA(DST, ADDR, SEND_SET, dst),
 	SA(MODE, ENUM, SEND, mode),
-	SA(POLICY, U32, SEND, policy),
+	SA(POLICY, U32, SEND_SET, policy),
 	SA(ENCR, U16, SEND_SET, encr),
 	SA(ENCR_KEY_BITS, U16, REPLY, encr_key_bits),
 	SA(INTEG, U16, SEND_SET, integ),
 	SA(LEGACY, FLAG, SEND_SET, legacy),
 	SA(ESN, FLAG, SEND_SET, esn),
+	SA(ROAM, FLAG, SEND_SET, roam),
 	SA(REPLAY_WINDOW, U32, SEND_SET, replay_window),
 	SA(ENCAP_SPORT, PORT, SEND_SET, encap_sport),
 	SA(ENCAP_DPORT, PORT, SEND_SET, encap_dport),
@@ -430,15 +431,21 @@ int kernel_sa_new(struct nl *nl, const struct kernel_sa *sa,
 }
 
 /* What identifies an SA. */
+static void put_sa_name(struct nlmsghdr *nlh, u8 protocol, u32 spi,
+			const struct ip_addr *dst)
+{
+	mnl_attr_put_u8(nlh, CYGNET_A_SA_PROTOCOL, protocol ?: IPPROTO_ESP);
+	if (spi)
+		mnl_attr_put_u32(nlh, CYGNET_A_SA_SPI, htonl(spi));
+	mnl_attr_put(nlh, CYGNET_A_SA_DST, ip_addr_len(dst), dst->ip_bytes);
+}
+
 static struct nlmsghdr *sa_request(struct nl *nl, u8 cmd, u8 protocol, u32 spi,
 				   const struct ip_addr *dst)
 {
 	struct nlmsghdr *nlh = nl_request(nl, cmd, 0);
 
-	mnl_attr_put_u8(nlh, CYGNET_A_SA_PROTOCOL, protocol ?: IPPROTO_ESP);
-	if (spi)
-		mnl_attr_put_u32(nlh, CYGNET_A_SA_SPI, htonl(spi));
-	mnl_attr_put(nlh, CYGNET_A_SA_DST, ip_addr_len(dst), dst->ip_bytes);
+	put_sa_name(nlh, protocol, spi, dst);
 	return nlh;
 }
 
@@ -477,6 +484,78 @@ int kernel_alloc_spi(struct nl *nl, u8 protocol, const struct ip_addr *dst,
 	result = nl_talk(nl, nlh, take_sa, &sa, err);
 	*spi = sa.ksa_spi;
 	return result;
+}
+
+struct nlmsghdr *kernel_begin(struct nl *nl)
+{
+	return nl_request(nl, CYGNET_CMD_TRANSACTION, 0);
+}
+
+/* The kernel wants these not to be marked as nested. */
+static struct nlattr *begin_operation(struct nlmsghdr *tx, u16 type)
+{
+	struct nlattr *operation = mnl_nlmsg_get_payload_tail(tx);
+
+	operation->nla_type = type;
+	tx->nlmsg_len += MNL_ATTR_HDRLEN;
+	return operation;
+}
+
+void kernel_stage_policy_set(struct nlmsghdr *tx,
+			     const struct kernel_policy *policy)
+{
+	struct nlattr *operation;
+
+	operation = begin_operation(tx, CYGNET_A_TRANSACTION_POLICY_SET);
+	kernel_policy_encode(tx, policy);
+	mnl_attr_nest_end(tx, operation);
+}
+
+void kernel_stage_policy_del(struct nlmsghdr *tx, u32 id)
+{
+	struct nlattr *operation;
+
+	operation = begin_operation(tx, CYGNET_A_TRANSACTION_POLICY_DEL);
+	mnl_attr_put_u32(tx, CYGNET_A_POLICY_ID, id);
+	mnl_attr_nest_end(tx, operation);
+}
+
+void kernel_stage_sa_new(struct nlmsghdr *tx, const struct kernel_sa *sa)
+{
+	struct nlattr *operation;
+
+	operation = begin_operation(tx, CYGNET_A_TRANSACTION_SA_NEW);
+	kernel_sa_encode(tx, sa);
+	mnl_attr_nest_end(tx, operation);
+}
+
+void kernel_stage_sa_del(struct nlmsghdr *tx, u8 protocol, u32 spi,
+			 const struct ip_addr *dst)
+{
+	struct nlattr *operation;
+
+	operation = begin_operation(tx, CYGNET_A_TRANSACTION_SA_DEL);
+	put_sa_name(tx, protocol, spi, dst);
+	mnl_attr_nest_end(tx, operation);
+}
+
+/* The longest is a policy with all its selectors. */
+#define OPERATION_MAX	(1024 + CYGNET_SELECTORS_MAX * 160)
+
+bool kernel_full(const struct nlmsghdr *tx)
+{
+	const struct nlattr *attr;
+	u32 count = 0;
+
+	mnl_attr_for_each(attr, tx, GENL_HDRLEN)
+		count++;
+	return count >= CYGNET_OPERATIONS_MAX ||
+	       tx->nlmsg_len + OPERATION_MAX > NL_REQUEST_MAX;
+}
+
+int kernel_commit(struct nl *nl, struct nlmsghdr *tx, struct nl_error *err)
+{
+	return nl_talk(nl, tx, NULL, NULL, err);
 }
 
 void kernel_sa_wipe(struct kernel_sa *sa)
@@ -677,6 +756,28 @@ int kernel_stats_get(struct nl *nl, u32 ifindex, struct kernel_stats *stats,
 	return nl_talk(nl, nlh, take_stats, stats, err);
 }
 
+static void take_rejected(struct kernel_event *event,
+			  const struct nlattr *nest)
+{
+	u64 reason = 0, packets = 0, ifindex = 0, spi = 0;
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, nest) {
+		if (mnl_attr_get_type(attr) == CYGNET_A_DROPS_REASON)
+			reason = get_number(attr);
+		else if (mnl_attr_get_type(attr) == CYGNET_A_DROPS_PACKETS)
+			packets = get_number(attr);
+		else if (mnl_attr_get_type(attr) == CYGNET_A_DROPS_IFINDEX)
+			ifindex = get_number(attr);
+		else if (mnl_attr_get_type(attr) == CYGNET_A_DROPS_SPI)
+			spi = ntohl(get_number(attr));
+	}
+	if (reason < KERNEL_DROPS)
+		event->kev_rejected[reason] = (struct kernel_rejected){
+			packets, ifindex, spi
+		};
+}
+
 /* What an event has beyond the object that it is about. */
 static bool take_event_attr(struct kernel_event *event,
 			    const struct nlattr *attr)
@@ -686,6 +787,9 @@ static bool take_event_attr(struct kernel_event *event,
 	if (event->kev_cmd == CYGNET_CMD_EXPIRE_NTF &&
 	    type == CYGNET_A_SA_EXPIRY)
 		event->kev_expiry = get_number(attr);
+	if (event->kev_cmd == CYGNET_CMD_REJECTED_NTF &&
+	    type == CYGNET_A_STATS_DROPS)
+		take_rejected(event, attr);
 	if (event->kev_cmd != CYGNET_CMD_ACQUIRE_NTF ||
 	    type != CYGNET_A_POLICY_PACKET)
 		return true;
@@ -708,8 +812,11 @@ bool kernel_event_decode(struct kernel_event *event,
 		if (!take_event_attr(event, attr))
 			return false;
 	switch (genl->cmd) {
+	case CYGNET_CMD_REJECTED_NTF:
+		return true;
 	case CYGNET_CMD_EXPIRE_NTF:
 	case CYGNET_CMD_SA_NEW_NTF:
+	case CYGNET_CMD_SA_SET_NTF:
 	case CYGNET_CMD_SA_DEL_NTF:
 		return kernel_sa_decode(&event->kev_sa, nlh);
 	case CYGNET_CMD_ACQUIRE_NTF:

@@ -40,6 +40,7 @@ struct kernel_sa {
 	u8 ksa_integ_key[CYGNET_KEY_LEN_MAX];
 	bool ksa_legacy;		/* the algorithms may be; requests */
 	bool ksa_esn;
+	bool ksa_roam;
 	u32 ksa_replay_window;		/* 0: the kernel's default */
 	u16 ksa_encap_sport;		/* 0: no encapsulation */
 	u16 ksa_encap_dport;
@@ -92,12 +93,20 @@ struct kernel_stats {
 	u64 kstat_drops[KERNEL_DROPS];
 };
 
+/* Packets since the last event, and the device and SPI of the last, or 0. */
+struct kernel_rejected {
+	u64 krej_packets;
+	u32 krej_ifindex;
+	u32 krej_spi;
+};
+
 struct kernel_event {
 	u8 kev_cmd;			/* CYGNET_CMD_…_NTF */
 	u8 kev_expiry;			/* enum cygnet_expiry, EXPIRE_NTF */
 	bool kev_has_packet;
 	struct ts_pair kev_packet;	/* ACQUIRE_NTF */
-	struct kernel_sa kev_sa;	/* EXPIRE_NTF, SA_NEW_NTF, SA_DEL_NTF */
+	struct kernel_sa kev_sa;	/* EXPIRE_NTF, SA_…_NTF */
+	struct kernel_rejected kev_rejected[KERNEL_DROPS];	/* by reason */
 	struct kernel_policy kev_policy;	/* the others */
 };
 
@@ -144,6 +153,22 @@ int kernel_device_dump(struct nl *nl, kernel_device_fn *cb, void *arg,
 /* ifindex 0: the namespace. */
 int kernel_stats_get(struct nl *nl, u32 ifindex, struct kernel_stats *stats,
 		     struct nl_error *err);
+
+/*
+ * A transaction: all that is staged takes effect together, or nothing does.
+ * Until the commit the nl is for nothing else. An SA with ksa_policy 0 belongs
+ * to the policy that was staged last.
+ */
+struct nlmsghdr *kernel_begin(struct nl *nl);
+void kernel_stage_policy_set(struct nlmsghdr *tx,
+			     const struct kernel_policy *policy);
+void kernel_stage_policy_del(struct nlmsghdr *tx, u32 id);
+void kernel_stage_sa_new(struct nlmsghdr *tx, const struct kernel_sa *sa);
+void kernel_stage_sa_del(struct nlmsghdr *tx, u8 protocol, u32 spi,
+			 const struct ip_addr *dst);
+/* Whether there is no room for one more: ask before each of many. */
+bool kernel_full(const struct nlmsghdr *tx);
+int kernel_commit(struct nl *nl, struct nlmsghdr *tx, struct nl_error *err);
 
 /*
  * Decodes one message of the events group, for use inside nl_receive()'s

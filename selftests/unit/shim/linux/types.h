@@ -7,4 +7,6 @@
 
 #include "../../../../userspace/lib/types.h"
 
+#define gfp_t unsigned int
+
 #endif
