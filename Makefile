@@ -42,6 +42,7 @@ help:
 	@echo 'make check-build    does the module build for 6.1, 6.12, 7.2, PREEMPT_RT, arm64?'
 	@echo 'make check-kernels  check-build, and the datapath in VMs with 6.12 and 7.2'
 	@echo 'make check-matrix   every algorithm on every road, and with every peer, which takes long'
+	@echo 'make check-openssl35 the unit tests with Debian 13'\''s OpenSSL, which has ML-KEM'
 	@echo 'make bench          what a packet costs, beside WireGuard and xfrm; see selftests/bench'
 	@echo '     ROW=tcp-h2h    ... only that row'
 	@echo 'make lint           checkpatch, sparse, shellcheck, flake8; generated files'
@@ -120,6 +121,9 @@ check:
 check-unit check-ike check-vm check-debug check-build: check-%:
 	@selftests/check $*
 
+check-openssl35:
+	@selftests/openssl35 $(if $(T),T=$(T))
+
 check-kernels:
 	@selftests/check build vm-6.12 vm-7.2
 
@@ -144,4 +148,4 @@ clean-cache:
 
 .PHONY: all help module setup-vm setup-debug module-vm module-debug userspace \
 	install check check-unit check-ike check-vm check-debug check-matrix check-build \
-	check-kernels demo bench lint clean clean-cache
+	check-openssl35 check-kernels demo bench lint clean clean-cache

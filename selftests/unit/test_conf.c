@@ -68,7 +68,7 @@ static void test_smallest(void **state)
 	assert_int_equal(conn->conn_remote.ip_family, AF_INET);
 	assert_int_equal(conn->conn_local_id.id_type, ID_ADDRESS);
 	assert_int_equal(conn->conn_start, CONF_START_WAIT);
-	assert_int_equal(conn->conn_nike, 2);
+	assert_int_equal(conn->conn_nike, 2 + ke_at_hand(KE_ML_KEM_768));
 	assert_int_equal(conn->conn_nesp, 1);
 	assert_int_equal(conn->conn_rekey, 3600);
 	assert_int_equal(conn->conn_liveness, 30);
@@ -79,6 +79,24 @@ static void test_smallest(void **state)
 	assert_int_equal(conn->conn_mtu, 0);
 	assert_int_equal(conn->conn_origin[CONF_REMOTE], 2);
 	assert_int_equal(conn->conn_origin[CONF_MTU], 0);
+	conf_free(conf);
+}
+
+/* Only what has ML-KEM in it; a default that has it, if OpenSSL can do it. */
+static void test_post_quantum(void **state)
+{
+	struct conf *conf;
+
+	assert_error(WITH("ike = aes256gcm-sha256-x25519\n post-quantum = require"),
+		     5, 1, "may do without ML-KEM");
+	if (!ke_at_hand(KE_ML_KEM_768)) {
+		assert_error(WITH("post-quantum = require"), 5, 1,
+			     "OpenSSL 3.5");
+		return;
+	}
+	conf = parse_good(WITH("post-quantum = require"));
+	assert_int_equal(conf->conf_conns[0].conn_nike, 1);
+	assert_true(proposal_is_quantum(&conf->conf_conns[0].conn_ike[0]));
 	conf_free(conf);
 }
 
@@ -95,6 +113,7 @@ static void test_every_key(void **state)
 			   " signatures = ecdsa, rsa-pkcs1\n eku = any\n"
 			   " remote-id = user@b.example\n mode = tunnel\n"
 			   " ike = aes128gcm-sha256-ecp256\n"
+			   " post-quantum = prefer\n"
 			   " esp = chacha20poly1305-x25519, aes128gcm\n"
 			   " ah = none\n esn = no\n start = trap\n childless = yes\n redirect = 192.0.2.9, ::9\n reauth = 1d\n encapsulation = udp\n mobike = yes\n"
 			   " device = wan7\n address = 10.1.0.1\n mtu = 1400\n"
@@ -730,6 +749,7 @@ int main(void)
 {
 	static const UNIT_TEST tests[] = {
 		cmocka_unit_test(test_smallest),
+		cmocka_unit_test(test_post_quantum),
 		cmocka_unit_test(test_every_key),
 		cmocka_unit_test(test_values_read_back),
 		cmocka_unit_test(test_values_in_words),

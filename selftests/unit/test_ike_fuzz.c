@@ -205,7 +205,7 @@ static void test_outside(void **state)
 /* ---- inside: a peer that holds the keys ---- */
 
 static const struct ike_suite fast = {
-	ENCR_AES_GCM_16, 128, PRF_HMAC_SHA2_256, INTEG_NONE, KE_X25519,
+	ENCR_AES_GCM_16, 128, PRF_HMAC_SHA2_256, INTEG_NONE, KE_X25519, 0, { 0 },
 };
 
 /* An IKE SA of b out of thin air, in the state that is wanted. */
@@ -227,7 +227,11 @@ static struct ike_sa *conjure(struct pair *pair, bool initiator,
 	sa->sa_suite = fast;
 	assert_true(crypto_ike_keys(&sa->sa_keys, &fast, &any, &any, &any,
 				    sa->sa_spi_i, sa->sa_spi_r));
-	sa->sa_proposal = conn->cn_conf.conn_ike[0];
+	sa->sa_proposal = (struct proposal){ .prop_protocol = PROTO_IKE };
+	proposal_add(&sa->sa_proposal, TRANSFORM_ENCR, fast.suite_encr,
+		     fast.suite_encr_bits);
+	proposal_add(&sa->sa_proposal, TRANSFORM_PRF, fast.suite_prf, 0);
+	proposal_add(&sa->sa_proposal, TRANSFORM_KE, fast.suite_ke, 0);
 	nonce_make(&sa->sa_ni);
 	nonce_make(&sa->sa_nr);
 	ike_sa_keep_init(&sa->sa_init_i, &sa->sa_init_i_len, init, sizeof(init));

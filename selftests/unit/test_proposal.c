@@ -119,6 +119,9 @@ static void test_prints_same_words(void **state)
 		"aes256gcm-sha256-x25519", "aes256-sha256-x25519",
 		"aes256-aes128-prfsha384-sha256-sha512-modp2048",
 		"chacha20poly1305-sha512-x25519-ecp256-modp2048",
+		"aes256gcm-sha256-x448-ecp384-ecp521-modp3072-modp4096-modp6144-modp8192",
+		"aes256gcm-sha256-x25519+x448", "aes256gcm-sha256-x25519++x448",
+		"aes256gcm-sha256-x25519+x448+ecp384-ecp256-+none-++modp3072",
 	};
 	static const char *const esp[] = {
 		"aes256gcm", "aes256gcm-aes128gcm-x25519-none-esn-noesn",
@@ -129,6 +132,8 @@ static void test_prints_same_words(void **state)
 		assert_prints(PROTO_IKE, ike[i], ike[i]);
 	for (i = 0; i < ARRAY_SIZE(esp); i++)
 		assert_prints(PROTO_ESP, esp[i], esp[i]);
+	assert_prints(PROTO_IKE, "+none-aes256gcm-sha256-ecp256+x448-++ecp521-x25519",
+		      "aes256gcm-sha256-ecp256+none+ecp521-x25519-+x448");
 	assert_prints(PROTO_ESP, "chacha20-curve25519",
 		      "chacha20poly1305-x25519");
 	assert_prints(PROTO_ESP, "aes256gcm16", "aes256gcm");
@@ -140,15 +145,40 @@ static void test_defaults(void **state)
 	struct transform x25519 = { TRANSFORM_KE, KE_X25519, 0 };
 	struct transform none = { TRANSFORM_KE, KE_NONE, 0 };
 
-	assert_int_equal(proposal_defaults(props, PROTO_IKE), 2);
-	assert_transform(&props[0], 0, TRANSFORM_ENCR, 20, 256);
-	assert_null(proposal_first(&props[0], TRANSFORM_INTEG));
-	assert_transform(&props[1], 0, TRANSFORM_ENCR, 12, 256);
-	assert_non_null(proposal_first(&props[1], TRANSFORM_INTEG));
-	assert_true(proposal_has(&props[1], &x25519));
-	assert_false(proposal_has(&props[1], &none));
+	size_t hybrid = ke_at_hand(KE_ML_KEM_768), i;
+
+	assert_int_equal(proposal_defaults(props, PROTO_IKE), 2 + hybrid);
+	for (i = 0; i < 1 + hybrid; i++) {
+		assert_transform(&props[i], 0, TRANSFORM_ENCR, 20, 256);
+		assert_null(proposal_first(&props[i], TRANSFORM_INTEG));
+		assert_int_equal(proposal_is_quantum(&props[i]), i < hybrid);
+	}
+	assert_transform(&props[i], 0, TRANSFORM_ENCR, 12, 256);
+	assert_non_null(proposal_first(&props[i], TRANSFORM_INTEG));
+	assert_true(proposal_has(&props[i], &x25519));
+	assert_false(proposal_has(&props[i], &none));
 	assert_int_equal(proposal_defaults(props, PROTO_ESP), 1);
 	assert_true(proposal_has(&props[0], &none));
+}
+
+/* What needs a newer OpenSSL says so, and what is called post-quantum is. */
+static void test_post_quantum(void **state)
+{
+	struct proposal prop = { .prop_protocol = PROTO_IKE };
+
+	if (ke_at_hand(KE_ML_KEM_768))
+		parse(PROTO_IKE, "aes256-sha256-mlkem768");
+	else
+		assert_refused(PROTO_IKE, "aes256-sha256-mlkem768",
+			       "OpenSSL 3.5");
+	proposal_add(&prop, TRANSFORM_KE, KE_X25519, 0);
+	assert_false(proposal_is_quantum(&prop));
+	proposal_add(&prop, TRANSFORM_ADDKE1, KE_ML_KEM_768, 0);
+	assert_true(proposal_is_quantum(&prop));
+	proposal_add(&prop, TRANSFORM_ADDKE1, KE_NONE, 0);
+	assert_false(proposal_is_quantum(&prop));
+	proposal_add(&prop, TRANSFORM_ADDKE7, KE_ML_KEM_1024, 0);
+	assert_true(proposal_is_quantum(&prop));
 }
 
 /* A default may hold nothing that would be refused, or is legacy. */
@@ -190,8 +220,17 @@ static void test_refusals(void **state)
 		       "not in this release");
 	assert_refused(PROTO_IKE, "aes256-aescmac-prfsha256-x25519",
 		       "not in this release");
-	assert_refused(PROTO_IKE, "aes256-sha256-mlkem768",
-		       "not in this release");
+	assert_refused(PROTO_IKE, "aes256gcm-sha256-x25519+", "unknown");
+	assert_refused(PROTO_IKE, "aes256gcm-sha256-x25519+sha256",
+		       "not a key exchange");
+	assert_refused(PROTO_IKE, "aes256gcm-sha256-+x448", "needs a key");
+	assert_refused(PROTO_ESP, "aes256gcm+x448", "needs a first");
+	assert_refused(PROTO_ESP, "aes256gcm-x25519-none+x448",
+		       "not optional");
+	assert_refused(PROTO_IKE, "aes256gcm-sha256-x25519+x448-+x448",
+		       "twice");
+	assert_refused(PROTO_IKE,
+		       "aes256gcm-sha256-x25519++++++++x448", "at most seven");
 	assert_refused(PROTO_ESP, "aes256gcm-sha256", "its own integrity");
 	assert_refused(PROTO_ESP, "aes256gcm-prfsha256", "ike");
 	assert_refused(PROTO_IKE, "aes256gcm-sha256-x25519-esn", "esp");
@@ -344,6 +383,7 @@ int main(void)
 		cmocka_unit_test(test_esp),
 		cmocka_unit_test(test_prints_same_words),
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_post_quantum),
 		cmocka_unit_test(test_defaults_are_safe),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_too_long_is_refused),

@@ -148,6 +148,7 @@ static void print_ike(const json_t *ike)
 	       member(ike, "spi-i", i), member(ike, "spi-r", r),
 	       span(json_get_u64(ike, "age", 0), age));
 	print_member(ike, "proposal", "");
+	print_member(ike, "post-quantum", "post-quantum: ");
 }
 
 /* What refused it: what was offered, what is configured. */

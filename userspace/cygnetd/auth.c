@@ -40,8 +40,23 @@ const char *auth_how_name(u8 how)
  */
 struct covered {
 	struct msg_blob cov_init, cov_nonce, cov_key;
+	size_t cov_int_len;			/* IntAuth (RFC 9242) */
+	u8 cov_int[IPC_INT_MAX];
 	const struct conf_id *cov_id;
 };
+
+/* IntAuth_iN | IntAuth_rN | IKE_AUTH_MID; nothing without IKE_INTERMEDIATE. */
+static size_t int_auth(const struct ike_sa *sa, u8 out[IPC_INT_MAX])
+{
+	size_t len = crypto_prf_len(sa->sa_suite.suite_prf);
+
+	if (!sa->sa_n_inter)
+		return 0;
+	memcpy(out, sa->sa_int_auth[0], len);
+	memcpy(out + len, sa->sa_int_auth[1], len);
+	put_be32(out + 2 * len, sa->sa_n_inter + 1);
+	return 2 * len + 4;
+}
 
 static struct covered covered_by(const struct ike_sa *sa, enum ipc_side side)
 {
@@ -49,7 +64,7 @@ static struct covered covered_by(const struct ike_sa *sa, enum ipc_side side)
 	const struct ike_key *key = initiator ? &sa->sa_keys.keys_pi :
 						&sa->sa_keys.keys_pr;
 
-	return (struct covered){
+	struct covered cov = {
 		.cov_init = initiator ?
 			(struct msg_blob){ sa->sa_init_i, sa->sa_init_i_len } :
 			(struct msg_blob){ sa->sa_init_r, sa->sa_init_r_len },
@@ -58,6 +73,9 @@ static struct covered covered_by(const struct ike_sa *sa, enum ipc_side side)
 		.cov_id = side == IPC_LOCAL ? &sa->sa_id_local :
 					      &sa->sa_id_remote,
 	};
+
+	cov.cov_int_len = int_auth(sa, cov.cov_int);
+	return cov;
 }
 
 /* The public half of our key, which says what we can sign. */
@@ -115,6 +133,8 @@ const char *auth_ask(struct ike_sa *sa, enum ipc_side side, struct ipc_msg *msg)
 	auth->ia_id = *cov.cov_id;
 	auth->ia_key_len = (u32)cov.cov_key.blob_len;
 	memcpy(auth->ia_key, cov.cov_key.blob_data, cov.cov_key.blob_len);
+	auth->ia_int_len = (u32)cov.cov_int_len;
+	memcpy(auth->ia_int, cov.cov_int, cov.cov_int_len);
 	auth->ia_init_len = (u32)cov.cov_init.blob_len;
 	auth->ia_nonce_len = (u32)cov.cov_nonce.blob_len;
 	memcpy(auth->ia_octets, cov.cov_init.blob_data, cov.cov_init.blob_len);
@@ -320,6 +340,8 @@ static bool join(const struct ike_sa *sa, const struct covered *cov, u8 *octets,
 			ARRAY_SIZE(id), octets + *len))
 		return false;
 	*len += crypto_prf_len(sa->sa_suite.suite_prf);
+	memcpy(octets + *len, cov->cov_int, cov->cov_int_len);
+	*len += cov->cov_int_len;
 	return true;
 }
 
@@ -327,7 +349,7 @@ struct verify *auth_verify(struct ike_sa *sa, const struct message *msg,
 			   char *err, size_t err_size)
 {
 	struct covered cov = covered_by(sa, IPC_REMOTE);
-	u8 octets[IPC_OCTETS_MAX + CRYPTO_PRF_MAX];
+	u8 octets[IPC_OCTETS_MAX + CRYPTO_PRF_MAX + IPC_INT_MAX];
 	struct msg_blob signature, all = { octets, 0 };
 	enum sign_scheme scheme;
 	struct verify *verify;
@@ -355,18 +377,11 @@ struct verify *auth_verify(struct ike_sa *sa, const struct message *msg,
 
 static bool suite_fits(const struct ike_sa *sa, const struct conn *conn)
 {
-	unsigned int i, k;
+	unsigned int i;
 
-	for (i = 0; i < conn->cn_conf.conn_nike; i++) {
-		const struct proposal *prop = &conn->cn_conf.conn_ike[i];
-
-		for (k = 0; k < sa->sa_proposal.prop_count; k++)
-			if (!proposal_has(prop,
-					  &sa->sa_proposal.prop_transforms[k]))
-				break;
-		if (k == sa->sa_proposal.prop_count)
+	for (i = 0; i < conn->cn_conf.conn_nike; i++)
+		if (select_allows(&conn->cn_conf.conn_ike[i], &sa->sa_proposal))
 			return true;
-	}
 	return false;
 }
 

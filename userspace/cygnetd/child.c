@@ -125,7 +125,7 @@ static size_t cut(struct ipc_key *key, const u8 *from, size_t len)
 	return len;
 }
 
-bool child_derive(struct child *child, const struct msg_blob *secret)
+bool child_derive(struct child *child, const struct ike_secret *secret)
 {
 	const struct ike_sa *sa = child->child_sa;
 	const struct transform *tr =

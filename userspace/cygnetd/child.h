@@ -64,11 +64,11 @@ struct child *child_by_spi_out(struct ike_sa *sa, u32 spi);
 /**
  * child_derive() - cut the keys of both directions
  * @child: with proposal, nonces and role
- * @secret: of the exchange's own key exchange, or empty
+ * @secret: of the exchange's own key exchanges, or empty
  *
  * Return: false if the algorithms are beyond us.
  */
-bool child_derive(struct child *child, const struct msg_blob *secret);
+bool child_derive(struct child *child, const struct ike_secret *secret);
 /* An IPC_CHILD_ADD for these directions, with keys: wipe it after sending. */
 void child_fill(const struct child *child, u32 dirs, struct ipc_msg *msg);
 /* The keeper has installed these directions. */

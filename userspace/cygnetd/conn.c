@@ -161,6 +161,18 @@ void conn_progress(struct conn *conn, const char *step, const char *format,
 	conn->cn_since = now;
 }
 
+/* We offered it, and the other side would not. */
+bool conn_is_downgraded(const struct ike_sa *sa)
+{
+	const struct conf_conn *conf = &sa->sa_conn->cn_conf;
+	unsigned int i;
+
+	for (i = 0; i < conf->conn_nike; i++)
+		if (proposal_is_quantum(&conf->conn_ike[i]))
+			return !proposal_is_quantum(&sa->sa_proposal);
+	return false;
+}
+
 void conn_tell_chosen(struct ike_sa *sa)
 {
 	static const char *const nat[] = {
@@ -170,10 +182,14 @@ void conn_tell_chosen(struct ike_sa *sa)
 	char text[PROPOSAL_STRLEN];
 
 	proposal_describe(&sa->sa_proposal, text, sizeof(text));
-	conn_progress(sa->sa_conn, "propose", "%s; %s%s", text,
+	conn_progress(sa->sa_conn, "propose", "%s; %s%s%s", text,
 		      nat[sa->sa_nat_local + 2 * sa->sa_nat_remote],
+		      conn_is_downgraded(sa) ? ", not post-quantum" : "",
 		      sa->sa_encap && !sa->sa_nat_local && !sa->sa_nat_remote ?
 		      ", UDP encapsulation forced" : "");
+	if (conn_is_downgraded(sa))
+		ike_sa_log(sa, CORE_WARNING,
+			   "not post-quantum: the peer took no key exchange with ML-KEM");
 }
 
 /* Answers and removes the commands of one kind. */

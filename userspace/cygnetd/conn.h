@@ -93,6 +93,8 @@ void conn_progress(struct conn *conn, const char *step, const char *format,
 
 /* What IKE_SA_INIT came to. */
 void conn_tell_chosen(struct ike_sa *sa);
+/* A post-quantum key exchange was offered, and another one chosen. */
+bool conn_is_downgraded(const struct ike_sa *sa);
 
 /* Settings that need nothing taken down. */
 void conn_set_conf(struct conn *conn, const struct conf_conn *conf);

@@ -3,18 +3,16 @@
  * IKEv2's cryptography. Algorithms are fetched once: a fetch by name for each
  * use costs more than most of the uses.
  */
-#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
-#include <openssl/param_build.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "crypto.h"
+#include "ke.h"
 #include "wire.h"
 
 #define AEAD_IV_LEN	8
@@ -57,19 +55,7 @@ static struct {
 	struct evp_cipher_st *lib_ciphers[CIPHERS];
 	struct evp_md_st *lib_mds[MDS];
 	EVP_MAC *lib_hmac;
-	BIGNUM *lib_modp_max;		/* p - 2 of MODP-2048 */
 } lib;
-
-static BIGNUM *modp_max(void)
-{
-	BIGNUM *p = BN_get_rfc3526_prime_2048(NULL);
-
-	if (p && !BN_sub_word(p, 2)) {
-		BN_free(p);
-		p = NULL;
-	}
-	return p;
-}
 
 bool crypto_init(void)
 {
@@ -90,8 +76,7 @@ bool crypto_init(void)
 			return false;
 	}
 	lib.lib_hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	lib.lib_modp_max = modp_max();
-	lib.lib_ready = lib.lib_hmac && lib.lib_modp_max;
+	lib.lib_ready = lib.lib_hmac && ke_init();
 	return lib.lib_ready;
 }
 
@@ -244,7 +229,7 @@ static size_t suite_key_len(const struct ike_suite *suite)
 bool crypto_suite_ok(const struct ike_suite *suite)
 {
 	if (!suite_key_len(suite) || !crypto_prf_len(suite->suite_prf) ||
-	    !ke_len(suite->suite_ke))
+	    !ke_len(suite->suite_ke) || suite->suite_n_addke > SUITE_ADDKE_MAX)
 		return false;
 	return encr_is_aead(suite->suite_encr) ?
 		suite->suite_integ == INTEG_NONE :
@@ -318,11 +303,12 @@ bool crypto_ike_keys(struct ike_keys *keys, const struct ike_suite *suite,
 
 bool crypto_ike_rekey(struct ike_keys *keys, const struct ike_suite *suite,
 		      u16 old_prf, const struct ike_key *old_d,
-		      const struct msg_blob *secret, const struct msg_blob *ni,
-		      const struct msg_blob *nr, const u8 *spi_i,
-		      const u8 *spi_r)
+		      const struct ike_secret *secret,
+		      const struct msg_blob *ni, const struct msg_blob *nr,
+		      const u8 *spi_i, const u8 *spi_r)
 {
-	struct msg_blob parts[] = { *secret, *ni, *nr };
+	struct msg_blob parts[] = { secret->sec_first, *ni, *nr,
+				    secret->sec_more };
 	struct msg_blob key = { old_d->key_data, old_d->key_len };
 	u8 seed[CRYPTO_PRF_MAX];
 
@@ -332,10 +318,12 @@ bool crypto_ike_rekey(struct ike_keys *keys, const struct ike_suite *suite,
 }
 
 bool crypto_child_keys(u16 prf, const struct ike_key *d,
-		       const struct msg_blob *secret, const struct msg_blob *ni,
-		       const struct msg_blob *nr, u8 *out, size_t len)
+		       const struct ike_secret *secret,
+		       const struct msg_blob *ni, const struct msg_blob *nr,
+		       u8 *out, size_t len)
 {
-	struct msg_blob parts[] = { *secret, *ni, *nr };
+	struct msg_blob parts[] = { secret->sec_first, *ni, *nr,
+				    secret->sec_more };
 	struct msg_blob key = { d->key_data, d->key_len };
 
 	return crypto_prf_plus(prf, &key, parts, ARRAY_SIZE(parts), out, len);
@@ -516,251 +504,4 @@ bool crypto_open(const struct ike_suite *suite, const struct ike_key *encr,
 		return false;
 	*out_len = plain - 1 - out[plain - 1];
 	return true;
-}
-
-size_t ke_len(u16 group)
-{
-	switch (group) {
-	case KE_X25519:
-		return 32;
-	case KE_ECP_256:
-		return 64;
-	case KE_MODP_2048:
-		return 256;
-	}
-	return 0;
-}
-
-bool ke_slow(u16 group)
-{
-	return group == KE_MODP_2048;
-}
-
-struct ke *ke_new(u16 group)
-{
-	struct ke *ke;
-
-	if (!ke_len(group))
-		return NULL;
-	ke = calloc(1, sizeof(*ke));
-	if (ke)
-		ke->ke_group = group;
-	return ke;
-}
-
-void ke_free(struct ke *ke)
-{
-	if (!ke)
-		return;
-	EVP_PKEY_free(ke->ke_pair);
-	OPENSSL_cleanse(ke, sizeof(*ke));
-	free(ke);
-}
-
-size_t ke_save(const struct ke *ke, u8 **der)
-{
-	int len;
-
-	*der = NULL;
-	len = ke->ke_pair ? i2d_PrivateKey(ke->ke_pair, der) : 0;
-	return len > 0 ? (size_t)len : 0;
-}
-
-bool ke_load(struct ke *ke, const u8 *der, size_t len)
-{
-	if (!ke->ke_pair)
-		ke->ke_pair = d2i_AutoPrivateKey(NULL, &der, (long)len);
-	return ke->ke_pair;
-}
-
-/* 2 to p - 2, RFC 6989 section 2.1. */
-static bool modp_in_range(const u8 *data, size_t len)
-{
-	BIGNUM *value = BN_bin2bn(data, (int)len, NULL);
-	bool ok;
-
-	ok = value && !BN_is_zero(value) && !BN_is_one(value) &&
-		BN_cmp(value, lib.lib_modp_max) <= 0;
-	BN_free(value);
-	return ok;
-}
-
-const char *ke_set_peer(struct ke *ke, const u8 *data, size_t len)
-{
-	if (len != ke_len(ke->ke_group))
-		return "key exchange value of the wrong length";
-	if (ke->ke_group == KE_MODP_2048 && !modp_in_range(data, len))
-		return "key exchange value out of range";
-	memcpy(ke->ke_peer, data, len);
-	ke->ke_peer_len = len;
-	return NULL;
-}
-
-static EVP_PKEY *generate_modp(void)
-{
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
-						 (char *)"modp_2048", 0),
-		OSSL_PARAM_construct_end(),
-	};
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "DH", NULL);
-	EVP_PKEY *pair = NULL;
-
-	if (ctx && EVP_PKEY_keygen_init(ctx) == 1 &&
-	    EVP_PKEY_CTX_set_params(ctx, params) == 1)
-		EVP_PKEY_generate(ctx, &pair);
-	EVP_PKEY_CTX_free(ctx);
-	return pair;
-}
-
-static EVP_PKEY *generate(u16 group)
-{
-	switch (group) {
-	case KE_X25519:
-		return EVP_PKEY_Q_keygen(NULL, NULL, "X25519");
-	case KE_ECP_256:
-		return EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
-	}
-	return generate_modp();
-}
-
-static bool public_modp(struct ke *ke)
-{
-	BIGNUM *value = NULL;
-	bool ok;
-
-	ok = EVP_PKEY_get_bn_param(ke->ke_pair, OSSL_PKEY_PARAM_PUB_KEY,
-				   &value) &&
-		BN_bn2binpad(value, ke->ke_public, (int)ke->ke_public_len) > 0;
-	BN_free(value);
-	return ok;
-}
-
-/* The point without the byte that says it is uncompressed (RFC 5903). */
-static bool public_ecp(struct ke *ke)
-{
-	u8 point[1 + 64];
-	size_t len;
-
-	if (!EVP_PKEY_get_octet_string_param(ke->ke_pair,
-					     OSSL_PKEY_PARAM_PUB_KEY, point,
-					     sizeof(point), &len) ||
-	    len != sizeof(point) || point[0] != POINT_CONVERSION_UNCOMPRESSED)
-		return false;
-	memcpy(ke->ke_public, point + 1, len - 1);
-	return true;
-}
-
-static bool public_value(struct ke *ke)
-{
-	ke->ke_public_len = ke_len(ke->ke_group);
-	switch (ke->ke_group) {
-	case KE_X25519:
-		return EVP_PKEY_get_raw_public_key(ke->ke_pair, ke->ke_public,
-						   &ke->ke_public_len);
-	case KE_ECP_256:
-		return public_ecp(ke);
-	}
-	return public_modp(ke);
-}
-
-static EVP_PKEY *peer_from_params(const char *type, const char *group,
-				  OSSL_PARAM_BLD *bld)
-{
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
-	OSSL_PARAM *params = NULL;
-	EVP_PKEY *peer = NULL;
-
-	if (ctx && OSSL_PARAM_BLD_push_utf8_string(bld,
-						   OSSL_PKEY_PARAM_GROUP_NAME,
-						   group, 0))
-		params = OSSL_PARAM_BLD_to_param(bld);
-	if (params && EVP_PKEY_fromdata_init(ctx) == 1)
-		EVP_PKEY_fromdata(ctx, &peer, EVP_PKEY_PUBLIC_KEY, params);
-	OSSL_PARAM_free(params);
-	EVP_PKEY_CTX_free(ctx);
-	return peer;
-}
-
-/* Decoding the point also checks that it is on the curve. */
-static EVP_PKEY *peer_ecp(const struct ke *ke)
-{
-	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-	u8 point[1 + 64] = { POINT_CONVERSION_UNCOMPRESSED };
-	EVP_PKEY *peer = NULL;
-
-	memcpy(point + 1, ke->ke_peer, ke->ke_peer_len);
-	if (bld && OSSL_PARAM_BLD_push_octet_string(bld,
-						    OSSL_PKEY_PARAM_PUB_KEY,
-						    point, sizeof(point)))
-		peer = peer_from_params("EC", "P-256", bld);
-	OSSL_PARAM_BLD_free(bld);
-	return peer;
-}
-
-static EVP_PKEY *peer_modp(const struct ke *ke)
-{
-	BIGNUM *value = BN_bin2bn(ke->ke_peer, (int)ke->ke_peer_len, NULL);
-	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-	EVP_PKEY *peer = NULL;
-
-	if (value && bld &&
-	    OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PUB_KEY, value))
-		peer = peer_from_params("DH", "modp_2048", bld);
-	OSSL_PARAM_BLD_free(bld);
-	BN_free(value);
-	return peer;
-}
-
-static EVP_PKEY *peer_value(const struct ke *ke)
-{
-	switch (ke->ke_group) {
-	case KE_X25519:
-		return EVP_PKEY_new_raw_public_key_ex(NULL, "X25519", NULL,
-						      ke->ke_peer,
-						      ke->ke_peer_len);
-	case KE_ECP_256:
-		return peer_ecp(ke);
-	}
-	return peer_modp(ke);
-}
-
-/*
- * OpenSSL's own validation of the peer's value is left out: for MODP it takes
- * eight times as long as the rest, and ke_set_peer() has checked the range,
- * which is what a safe prime needs; points were checked on decoding. X25519
- * fails by itself on an all-zero secret (RFC 8031 section 3).
- */
-static bool derive(struct ke *ke)
-{
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, ke->ke_pair, NULL);
-	EVP_PKEY *peer = peer_value(ke);
-	unsigned int pad = 1;
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_uint(OSSL_EXCHANGE_PARAM_PAD, &pad),
-		OSSL_PARAM_construct_end(),
-	};
-	bool ok;
-
-	ke->ke_secret_len = sizeof(ke->ke_secret);
-	ok = ctx && peer && EVP_PKEY_derive_init(ctx) == 1 &&
-		(ke->ke_group != KE_MODP_2048 ||
-		 EVP_PKEY_CTX_set_params(ctx, params) == 1) &&
-		EVP_PKEY_derive_set_peer_ex(ctx, peer, 0) == 1 &&
-		EVP_PKEY_derive(ctx, ke->ke_secret, &ke->ke_secret_len) == 1;
-	EVP_PKEY_free(peer);
-	EVP_PKEY_CTX_free(ctx);
-	return ok;
-}
-
-void ke_run(void *arg)
-{
-	struct ke *ke = arg;
-
-	if (!ke->ke_pair) {
-		ke->ke_pair = generate(ke->ke_group);
-		ke->ke_failed = !ke->ke_pair || !public_value(ke);
-	}
-	if (!ke->ke_failed && ke->ke_peer_len)
-		ke->ke_failed = !derive(ke);
 }

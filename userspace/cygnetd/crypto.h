@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * All cryptography of IKEv2, on OpenSSL 3: key exchange, key derivation, and
- * the Encrypted payload. No protocol, no state beyond what the caller holds.
+ * Key derivation and the Encrypted payload of IKEv2, on OpenSSL 3; ke.h has the
+ * key exchanges. No protocol, no state beyond what the caller holds.
  */
 #ifndef CYGNETD_CRYPTO_H
 #define CYGNETD_CRYPTO_H
@@ -13,8 +13,9 @@
 
 #define CRYPTO_KEY_MAX		68	/* longest SK_ key, with salt */
 #define CRYPTO_PRF_MAX		64
-#define CRYPTO_KE_MAX		256	/* longest public value or secret */
 #define CRYPTO_HASH_LEN		32	/* SHA-256, for recognising messages */
+
+#define SUITE_ADDKE_MAX	7
 
 /* What an IKE SA negotiated: transform ids. */
 struct ike_suite {
@@ -23,6 +24,8 @@ struct ike_suite {
 	u16 suite_prf;
 	u16 suite_integ;		/* INTEG_NONE with an AEAD */
 	u16 suite_ke;
+	u8 suite_n_addke;
+	u16 suite_addke[SUITE_ADDKE_MAX];	/* RFC 9370, in their order */
 };
 
 struct ike_key {
@@ -36,21 +39,6 @@ struct ike_keys {
 	struct ike_key keys_ai, keys_ar;
 	struct ike_key keys_ei, keys_er;
 	struct ike_key keys_pi, keys_pr;
-};
-
-/*
- * One side of a key exchange: ke_run() makes our pair if there is none, and
- * the shared secret if the peer's value is there. For slow groups it belongs
- * on another thread, and touches nothing but this struct.
- */
-struct ke {
-	u16 ke_group;
-	EVP_PKEY *ke_pair;
-	size_t ke_public_len, ke_peer_len, ke_secret_len;
-	u8 ke_public[CRYPTO_KE_MAX];
-	u8 ke_peer[CRYPTO_KE_MAX];
-	u8 ke_secret[CRYPTO_KE_MAX];
-	bool ke_failed;
 };
 
 /* Fetches all algorithms, once; before any sandbox. False without OpenSSL. */
@@ -76,19 +64,26 @@ bool crypto_ike_keys(struct ike_keys *keys, const struct ike_suite *suite,
 		     const struct msg_blob *secret, const struct msg_blob *ni,
 		     const struct msg_blob *nr, const u8 *spi_i,
 		     const u8 *spi_r);
+/* What key exchanges gave: the first, and all that came after it, if any. */
+struct ike_secret {
+	struct msg_blob sec_first, sec_more;
+};
+
 /*
- * The same for an SA in place of another (RFC 7296 section 2.18): SKEYSEED
- * comes from the old one's SK_d by the old one's PRF.
+ * The same for an SA in place of another (RFC 7296 section 2.18, RFC 9370
+ * section 2.2.4): SKEYSEED comes from the old one's SK_d by the old one's PRF.
+ * And after an additional key exchange: from its own (RFC 9370 section 2.2.2).
  */
 bool crypto_ike_rekey(struct ike_keys *keys, const struct ike_suite *suite,
 		      u16 old_prf, const struct ike_key *old_d,
-		      const struct msg_blob *secret, const struct msg_blob *ni,
-		      const struct msg_blob *nr, const u8 *spi_i,
-		      const u8 *spi_r);
+		      const struct ike_secret *secret,
+		      const struct msg_blob *ni, const struct msg_blob *nr,
+		      const u8 *spi_i, const u8 *spi_r);
 /* KEYMAT of a child SA; an empty secret without a key exchange of its own. */
 bool crypto_child_keys(u16 prf, const struct ike_key *d,
-		       const struct msg_blob *secret, const struct msg_blob *ni,
-		       const struct msg_blob *nr, u8 *out, size_t len);
+		       const struct ike_secret *secret,
+		       const struct msg_blob *ni, const struct msg_blob *nr,
+		       u8 *out, size_t len);
 
 /* Bytes of an ESP integrity key; 0 for none or unknown. */
 size_t crypto_integ_key_len(u16 integ);
@@ -131,19 +126,5 @@ bool crypto_seal(const struct ike_suite *suite, const struct ike_key *encr,
 bool crypto_open(const struct ike_suite *suite, const struct ike_key *encr,
 		 const struct ike_key *integ, const u8 *msg, size_t iv,
 		 size_t len, u8 *out, size_t *out_len);
-
-/* Length of a public value; 0 for a group that we cannot do. */
-size_t ke_len(u16 group);
-/* Takes over 0.2 ms, so not on the main thread. */
-bool ke_slow(u16 group);
-struct ke *ke_new(u16 group);
-void ke_free(struct ke *ke);
-/* Our pair in DER, to be freed by OPENSSL_clear_free(); 0 without one. */
-size_t ke_save(const struct ke *ke, u8 **der);
-/* Gives a pair to one that has none yet; false if it is none. */
-bool ke_load(struct ke *ke, const u8 *der, size_t len);
-/* NULL and the value taken, or what is wrong with it (RFC 6989). */
-const char *ke_set_peer(struct ke *ke, const u8 *data, size_t len);
-void ke_run(void *arg);
 
 #endif

@@ -298,7 +298,7 @@ static const char *auth_is_wrong(struct exchange *ex, char *buf, size_t size)
 
 void auth_verified(struct exchange *ex, const struct message *msg)
 {
-	struct msg_blob no_secret = { NULL, 0 };
+	struct ike_secret no_secret = { 0 };
 	struct ike_sa *sa = ex->ex_sa;
 	char text[400], name[16];
 	const char *why = auth_is_wrong(ex, text, sizeof(text));
@@ -542,7 +542,7 @@ static u32 dirs_of(const struct ike_sa *sa)
 
 void auth_request_spi(struct exchange *ex, const struct message *msg)
 {
-	struct msg_blob no_secret = { NULL, 0 };
+	struct ike_secret no_secret = { 0 };
 	struct child *child = ex->ex_child;
 
 	(void)msg;

@@ -171,7 +171,8 @@ void child_refused(struct exchange *ex, const struct message *msg)
  */
 static bool loses(const struct exchange *ex)
 {
-	const struct exchange *theirs = ex->ex_sa->sa_theirs;
+	const struct exchange *theirs = followup_rival(ex) ?:
+					ex->ex_sa->sa_theirs;
 	const struct child *rival = ex->ex_rival;
 
 	if (rival)
@@ -197,7 +198,10 @@ static void lose(struct exchange *ex)
 		else
 			child_rekey_later(old);
 	}
-	child_delete(ex->ex_child);
+	if (followup_left(ex))
+		child_down(ex->ex_child, false);	/* the peer has no half */
+	else
+		child_delete(ex->ex_child);
 	exchange_end(ex);
 	conn_rekeyed(sa->sa_conn, NULL);
 }
@@ -205,16 +209,16 @@ static void lose(struct exchange *ex)
 /* The secret is there, or none is needed. */
 static void derive(struct exchange *ex)
 {
-	struct msg_blob secret = { NULL, 0 };
 	struct child *child = ex->ex_child;
+	struct ike_secret secret;
 
-	if (ex->ex_ke)
-		secret = (struct msg_blob){ ex->ex_ke->ke_secret,
-					    ex->ex_ke->ke_secret_len };
 	child->child_ni = ex->ex_ni;
 	child->child_nr = ex->ex_nr;
+	secret = exchange_secret(ex);
 	if (loses(ex)) {
 		lose(ex);
+	} else if (followup_left(ex)) {
+		followup_start(ex);
 	} else if (child_derive(child, &secret)) {
 		offer_install(ex, IPC_DIR_IN | IPC_DIR_OUT);
 	} else {
@@ -241,6 +245,7 @@ void child_response(struct exchange *ex, const struct message *msg)
 		return;
 	}
 	group = select_id(&ex->ex_child->child_proposal, TRANSFORM_KE);
+	followup_choose(ex, &ex->ex_child->child_proposal);
 	if (!group) {
 		ke_free(ex->ex_ke);
 		ex->ex_ke = NULL;
@@ -248,7 +253,7 @@ void child_response(struct exchange *ex, const struct message *msg)
 		return;
 	}
 	if (!ex->ex_ke || ex->ex_ke->ke_group != group ||
-	    msg->msg_ke_group != group ||
+	    msg->msg_ke_group != group || !followup_link(ex, msg) ||
 	    ke_set_peer(ex->ex_ke, msg->msg_ke.blob_data,
 			msg->msg_ke.blob_len)) {
 		child_delete(ex->ex_child);
@@ -262,7 +267,11 @@ void child_response(struct exchange *ex, const struct message *msg)
 void child_secret(struct exchange *ex, const struct message *msg)
 {
 	(void)msg;
-	if (!ex->ex_ke->ke_failed) {
+	if (!ex->ex_child) {
+		give_up(ex, "the child SA is gone");
+		return;
+	}
+	if (exchange_gather(ex)) {
 		derive(ex);
 		return;
 	}
@@ -348,6 +357,11 @@ static struct child *find_old(struct exchange *ex, const struct message *msg)
 		exchange_refuse_why(ex, N_TEMPORARY_FAILURE, "it is being deleted");
 		return NULL;
 	}
+	if (ex->ex_sa->sa_ours && ex->ex_sa->sa_ours->ex_type == IKE_FOLLOWUP_KE &&
+	    ex->ex_sa->sa_ours->ex_old == old) {
+		exchange_refuse_why(ex, N_TEMPORARY_FAILURE, "it is being rekeyed");
+		return NULL;
+	}
 	return old;
 }
 
@@ -389,6 +403,7 @@ void child_request(struct exchange *ex, const struct message *msg)
 		return;
 	}
 	group = select_id(&ex->ex_child->child_proposal, TRANSFORM_KE);
+	followup_choose(ex, &ex->ex_child->child_proposal);
 	if (!group)
 		offer_ask_spi(ex);
 	else if (exchange_take_ke(ex, msg, group))
@@ -398,7 +413,7 @@ void child_request(struct exchange *ex, const struct message *msg)
 void child_request_secret(struct exchange *ex, const struct message *msg)
 {
 	(void)msg;
-	if (!ex->ex_ke->ke_failed) {
+	if (exchange_gather(ex)) {
 		offer_ask_spi(ex);
 		return;
 	}
@@ -406,9 +421,54 @@ void child_request_secret(struct exchange *ex, const struct message *msg)
 	ike_sa_linger(ex->ex_sa);
 }
 
+/* Nonce, KE and what was chosen; of IKE_FOLLOWUP_KE only the KE. */
+static void emit_answer(struct exchange *ex, struct emit *em)
+{
+	bool first = ex->ex_type == CREATE_CHILD_SA;
+
+	exchange_emit(ex, em);
+	if (first)
+		emit_nonce(em, ex->ex_nr.nonce_data, ex->ex_nr.nonce_len);
+	if (ex->ex_ke)
+		emit_ke(em, ex->ex_ke->ke_group, ex->ex_ke->ke_public,
+			ex->ex_ke->ke_public_len);
+	if (first)
+		offer_emit_answer(ex, em);
+}
+
+/* The keys are there, or first there is more to exchange. */
+static void request_keyed(struct exchange *ex)
+{
+	struct ike_secret secret = exchange_secret(ex);
+	struct emit em;
+
+	if (followup_left(ex)) {
+		emit_answer(ex, &em);
+		followup_park(ex, &em);
+	} else if (!child_derive(ex->ex_child, &secret)) {
+		exchange_refuse_why(ex, N_NO_PROPOSAL_CHOSEN, "no keys");
+	} else {
+		offer_install(ex, ex->ex_old ? IPC_DIR_IN :
+			      IPC_DIR_IN | IPC_DIR_OUT);
+	}
+}
+
+void child_request_more(struct exchange *ex, const struct message *msg)
+{
+	(void)msg;
+	if (!ex->ex_child || (ex->ex_purpose == EX_CHILD_REKEY && !ex->ex_old)) {
+		exchange_refuse_why(ex, N_TEMPORARY_FAILURE, "it is being deleted");
+	} else if (exchange_gather(ex)) {
+		request_keyed(ex);
+	} else {
+		exchange_refuse_why(ex, N_INVALID_SYNTAX,
+				    "bad key exchange value");
+		ike_sa_linger(ex->ex_sa);
+	}
+}
+
 void child_request_spi(struct exchange *ex, const struct message *msg)
 {
-	struct msg_blob secret = { NULL, 0 };
 	struct child *child = ex->ex_child;
 
 	(void)msg;
@@ -416,17 +476,10 @@ void child_request_spi(struct exchange *ex, const struct message *msg)
 		exchange_refuse_why(ex, N_TEMPORARY_FAILURE, ex->ex_reply->ir_text);
 		return;
 	}
-	if (ex->ex_ke)
-		secret = (struct msg_blob){ ex->ex_ke->ke_secret,
-					    ex->ex_ke->ke_secret_len };
 	child->child_spi_in = ex->ex_reply->ir_spi;
 	child->child_ni = ex->ex_ni;
 	child->child_nr = ex->ex_nr;
-	if (!child_derive(child, &secret))
-		exchange_refuse_why(ex, N_NO_PROPOSAL_CHOSEN, "no keys");
-	else
-		offer_install(ex, ex->ex_old ? IPC_DIR_IN :
-			      IPC_DIR_IN | IPC_DIR_OUT);
+	request_keyed(ex);
 }
 
 /* Our own request for the same, if it is under way, learns of its rival. */
@@ -460,12 +513,7 @@ void child_request_installed(struct exchange *ex, const struct message *msg)
 		exchange_refuse_why(ex, N_TEMPORARY_FAILURE, "it is being deleted");
 		return;
 	}
-	exchange_emit(ex, &em);
-	emit_nonce(&em, ex->ex_nr.nonce_data, ex->ex_nr.nonce_len);
-	if (ex->ex_ke)
-		emit_ke(&em, ex->ex_ke->ke_group, ex->ex_ke->ke_public,
-			ex->ex_ke->ke_public_len);
-	offer_emit_answer(ex, &em);
+	emit_answer(ex, &em);
 	if (rekey)
 		replace(ex);
 	exchange_answer(ex, &em);

@@ -50,6 +50,24 @@ void init_start(struct exchange *ex, const struct message *msg)
 	start_ke(ex, select_id(&conf->conn_ike[0], TRANSFORM_KE));
 }
 
+/* Without the notify they would count as unknown (RFC 9370 section 2.2.1). */
+static enum select_rule rule_for(const struct message *msg)
+{
+	return msg_notify(msg, N_INTERMEDIATE_EXCHANGE_SUPPORTED) ?
+	       SELECT_ALL : SELECT_NO_ADDKE;
+}
+
+static bool offers_addke(const struct conf_conn *conf)
+{
+	u16 ids[SUITE_ADDKE_MAX];
+	unsigned int i;
+
+	for (i = 0; i < conf->conn_nike; i++)
+		if (select_addke(&conf->conn_ike[i], ids))
+			return true;
+	return false;
+}
+
 void init_send(struct exchange *ex, const struct message *msg)
 {
 	struct ike_sa *sa = ex->ex_sa;
@@ -74,6 +92,8 @@ void init_send(struct exchange *ex, const struct message *msg)
 	if (conf->conn_fragment_size)
 		emit_notify(&em, N_FRAGMENTATION_SUPPORTED, NULL, 0);
 	redirect_emit(ex, &em);
+	if (offers_addke(conf))
+		emit_notify(&em, N_INTERMEDIATE_EXCHANGE_SUPPORTED, NULL, 0);
 	auth_emit_init(sa, &em);
 	if (!emit_finish(&em) ||
 	    !ike_sa_keep_init(&sa->sa_init_i, &sa->sa_init_i_len, em.em_data,
@@ -193,7 +213,7 @@ static const char *check_response(struct exchange *ex,
 		     ex->ex_ni.nonce_len)))
 		return "our own message comes back";
 	if (!select_answer(sel, conf->conn_ike, conf->conn_nike, msg,
-			   SELECT_ALL))
+			   rule_for(msg)))
 		return "it chose what we did not offer";
 	if (msg->msg_ke_group != ex->ex_ke->ke_group ||
 	    select_id(&sel->sel_proposal, TRANSFORM_KE) != msg->msg_ke_group)
@@ -213,7 +233,7 @@ void init_response(struct exchange *ex, const struct message *msg)
 			   err);
 		if (!select_answer(&sel, sa->sa_conn->cn_conf.conn_ike,
 				   sa->sa_conn->cn_conf.conn_nike, msg,
-				   SELECT_ALL))
+				   rule_for(msg)))
 			explain_offers(sa, msg, sa->sa_conn->cn_conf.conn_ike,
 				       sa->sa_conn->cn_conf.conn_nike);
 		return;
@@ -255,7 +275,6 @@ void init_keyed(struct exchange *ex, const struct message *msg)
 {
 	struct ike_sa *sa = ex->ex_sa;
 	const char *why = natt_refusal(sa);
-	struct exchange *next;
 
 	(void)msg;
 	if (why) {
@@ -274,15 +293,10 @@ void init_keyed(struct exchange *ex, const struct message *msg)
 	}
 	ike_sa_set_state(sa, IKE_KEYED);
 	conn_tell_chosen(sa);
-	next = exchange_queue(sa, EX_AUTH);
-	if (!next) {
+	if (inter_or_auth(sa, ex))
+		exchange_end(ex);
+	else
 		ike_sa_fail(sa, "out of memory");
-		return;
-	}
-	next->ex_group = ex->ex_group;
-	next->ex_packet = ex->ex_packet;
-	next->ex_has_packet = ex->ex_has_packet;
-	exchange_end(ex);
 }
 
 /* Theirs: answers that need no state and are no longer than the question. */
@@ -348,7 +362,8 @@ static struct conn *find_conn(struct core *core, const struct core_path *path,
 
 	while ((conn = conn_match(core, conn, path)))
 		if (select_proposal(sel, conn->cn_conf.conn_ike,
-				    conn->cn_conf.conn_nike, msg, SELECT_ALL))
+				    conn->cn_conf.conn_nike, msg,
+				    rule_for(msg)))
 			return conn;
 	conn = conn_match(core, NULL, path);
 	if (conn)
@@ -493,6 +508,8 @@ void init_answer(struct exchange *ex, const struct message *msg)
 	if (sa->sa_fragments)
 		emit_notify(&em, N_FRAGMENTATION_SUPPORTED, NULL, 0);
 	emit_notify(&em, N_CHILDLESS_IKEV2_SUPPORTED, NULL, 0);
+	if (inter_group(sa))
+		emit_notify(&em, N_INTERMEDIATE_EXCHANGE_SUPPORTED, NULL, 0);
 	auth_emit_init(sa, &em);
 	if (!emit_finish(&em) ||
 	    !ike_sa_keep_init(&sa->sa_init_r, &sa->sa_init_r_len, em.em_data,

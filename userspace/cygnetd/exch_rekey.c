@@ -46,13 +46,11 @@ static struct ike_sa *new_sa(struct ike_sa *old, bool initiator)
 static bool make_keys(struct exchange *ex)
 {
 	struct ike_sa *old = ex->ex_sa, *sa = ex->ex_new;
-	struct msg_blob secret = { ex->ex_ke->ke_secret,
-				   ex->ex_ke->ke_secret_len };
+	struct ike_secret secret = exchange_secret(ex);
 	struct msg_blob ni = nonce_blob(&ex->ex_ni);
 	struct msg_blob nr = nonce_blob(&ex->ex_nr);
 
-	if (ex->ex_ke->ke_failed ||
-	    !crypto_ike_rekey(&sa->sa_keys, &sa->sa_suite,
+	if (!crypto_ike_rekey(&sa->sa_keys, &sa->sa_suite,
 			      old->sa_suite.suite_prf, &old->sa_keys.keys_d,
 			      &secret, &ni, &nr, sa->sa_spi_i, sa->sa_spi_r))
 		return false;
@@ -202,7 +200,8 @@ void rekey_refused(struct exchange *ex, const struct message *msg)
 		explain_offer(ex->ex_sa, conf->conn_ike, conf->conn_nike);
 	snprintf(text, sizeof(text), "the peer refused: %s",
 		 msg_notify_name(mn->mn_type, name));
-	give_up(ex, text, mn->mn_type == N_TEMPORARY_FAILURE);
+	give_up(ex, text, mn->mn_type == N_TEMPORARY_FAILURE ||
+		mn->mn_type == N_STATE_NOT_FOUND);
 }
 
 static void chosen(struct ike_sa *sa, const struct selection *sel, u8 *spi)
@@ -231,6 +230,11 @@ void rekey_response(struct exchange *ex, const struct message *msg)
 	    ke_set_peer(ex->ex_ke, msg->msg_ke.blob_data,
 			msg->msg_ke.blob_len)) {
 		give_up(ex, "the peer's key exchange does not fit", false);
+		return;
+	}
+	followup_choose(ex, &sel.sel_proposal);
+	if (!followup_link(ex, msg)) {
+		give_up(ex, "the peer does not say how to go on", false);
 		return;
 	}
 	chosen(ex->ex_new, &sel, ex->ex_new->sa_spi_r);
@@ -265,12 +269,32 @@ static void settle(struct ike_sa *old, struct ike_sa *sa, struct ike_sa *rival)
 		ike_sa_delete(lost ? rival : sa);
 }
 
+/* Nothing of ours exists yet that would have to be deleted. */
+static bool loses_early(const struct exchange *ex)
+{
+	const struct exchange *theirs = followup_rival(ex);
+	const struct ike_sa *rival = ex->ex_rival_sa;
+
+	if (theirs)
+		return nonce_pair_lower(&ex->ex_ni, &ex->ex_nr, &theirs->ex_ni,
+					&theirs->ex_nr);
+	return rival && nonce_pair_lower(&ex->ex_ni, &ex->ex_nr, &rival->sa_ni,
+					 &rival->sa_nr);
+}
+
 void rekey_keyed(struct exchange *ex, const struct message *msg)
 {
 	struct ike_sa *old = ex->ex_sa, *sa = ex->ex_new;
 
 	(void)msg;
-	if (!make_keys(ex)) {
+	if (exchange_gather(ex) && followup_left(ex)) {
+		if (loses_early(ex))
+			give_up(ex, "both sides rekeyed at once", true);
+		else
+			followup_start(ex);
+		return;
+	}
+	if (ex->ex_ke->ke_failed || !make_keys(ex)) {
 		give_up(ex, "key exchange failed", false);
 		return;
 	}
@@ -290,7 +314,7 @@ static const char *not_now(const struct exchange *ex)
 	if (ours && ours->ex_purpose != EX_IKE_REKEY &&
 	    ours->ex_purpose != EX_LIVENESS)
 		return "a child SA is being made or deleted";
-	if (ours && ours->ex_rival_sa)
+	if (ours && (ours->ex_rival_sa || ours->ex_type == IKE_FOLLOWUP_KE))
 		return "it has been rekeyed already";
 	if (ike_sa_count_same(sa) >= IKE_SAME_MAX)
 		return "too many IKE SAs wait for their end";
@@ -323,6 +347,7 @@ void rekey_request(struct exchange *ex, const struct message *msg)
 	}
 	chosen(ex->ex_new, &sel, ex->ex_new->sa_spi_i);
 	ex->ex_offer = sel.sel_number;
+	followup_choose(ex, &sel.sel_proposal);
 	nonce_copy(&ex->ex_ni, &msg->msg_nonce);
 	if (exchange_take_ke(ex, msg,
 			     select_id(&sel.sel_proposal, TRANSFORM_KE)))
@@ -357,18 +382,24 @@ void rekey_answer(struct exchange *ex, const struct message *msg)
 		exchange_refuse_why(ex, N_TEMPORARY_FAILURE, why);
 		return;
 	}
-	if (!make_keys(ex)) {
+	if (!exchange_gather(ex) || (!followup_left(ex) && !make_keys(ex))) {
 		exchange_refuse_why(ex, N_INVALID_SYNTAX,
 				    "bad key exchange value");
 		ike_sa_linger(old);
 		return;
 	}
 	exchange_emit(ex, &em);
-	emit_sa_chosen(&em, &sa->sa_proposal, ex->ex_offer, sa->sa_spi_r,
-		       MSG_SPI_LEN);
-	emit_nonce(&em, ex->ex_nr.nonce_data, ex->ex_nr.nonce_len);
+	if (ex->ex_type == CREATE_CHILD_SA) {
+		emit_sa_chosen(&em, &sa->sa_proposal, ex->ex_offer,
+			       sa->sa_spi_r, MSG_SPI_LEN);
+		emit_nonce(&em, ex->ex_nr.nonce_data, ex->ex_nr.nonce_len);
+	}
 	emit_ke(&em, ex->ex_ke->ke_group, ex->ex_ke->ke_public,
 		ex->ex_ke->ke_public_len);
+	if (followup_left(ex)) {
+		followup_park(ex, &em);
+		return;
+	}
 	ex->ex_new = NULL;
 	succeed(old, sa);
 	exchange_answer(ex, &em);

@@ -20,12 +20,16 @@ static u8 type_of(enum ex_purpose purpose)
 	switch (purpose) {
 	case EX_INIT:
 		return IKE_SA_INIT;
+	case EX_INTERMEDIATE:
+		return IKE_INTERMEDIATE;
 	case EX_AUTH:
 		return IKE_AUTH;
 	case EX_CHILD_NEW:
 	case EX_CHILD_REKEY:
 	case EX_IKE_REKEY:
 		return CREATE_CHILD_SA;
+	case EX_FOLLOWUP:
+		return IKE_FOLLOWUP_KE;
 	default:
 		return INFORMATIONAL;
 	}
@@ -53,10 +57,12 @@ const char *exchange_name(const struct exchange *ex)
 {
 	static const char *const names[] = {
 		[EX_INIT] = "IKE_SA_INIT",
+		[EX_INTERMEDIATE] = "IKE_INTERMEDIATE",
 		[EX_AUTH] = "IKE_AUTH",
 		[EX_CHILD_NEW] = "CREATE_CHILD_SA (new child)",
 		[EX_CHILD_REKEY] = "CREATE_CHILD_SA (child rekey)",
 		[EX_IKE_REKEY] = "CREATE_CHILD_SA (IKE rekey)",
+		[EX_FOLLOWUP] = "IKE_FOLLOWUP_KE",
 		[EX_LIVENESS] = "INFORMATIONAL (liveness)",
 		[EX_CHILD_DELETE] = "INFORMATIONAL (delete child)",
 		[EX_IKE_DELETE] = "INFORMATIONAL (delete IKE)",
@@ -145,8 +151,8 @@ bool exchange_pending(const struct ike_sa *sa, enum ex_purpose purpose,
 
 static bool makes(const struct exchange *ex, u8 group)
 {
-	return (ex->ex_purpose == EX_CHILD_NEW || ex->ex_purpose == EX_AUTH ||
-		ex->ex_purpose == EX_INIT) && ex->ex_group == group;
+	return (ex->ex_purpose == EX_CHILD_NEW || ex->ex_purpose <= EX_AUTH) &&
+		ex->ex_group == group;
 }
 
 bool exchange_unfinished(const struct ike_sa *sas)
@@ -188,6 +194,8 @@ void exchange_forget_child(struct ike_sa *sa, const struct child *child)
 		forget(sa->sa_ours, child);
 	if (sa->sa_theirs)
 		forget(sa->sa_theirs, child);
+	if (sa->sa_parked)
+		forget(sa->sa_parked, child);
 	for (ex = sa->sa_queue; ex; ex = ex->ex_next)
 		forget(ex, child);
 }
@@ -196,6 +204,7 @@ void exchange_free(struct exchange *ex)
 {
 	waiter_cancel(ex->ex_sa->sa_core, &ex->ex_waiter);
 	ke_free(ex->ex_ke);
+	OPENSSL_clear_free(ex->ex_secrets, ex->ex_secrets_len);
 	verify_free(ex->ex_verify);
 	OPENSSL_cleanse(ex, sizeof(*ex));
 	free(ex);
@@ -210,6 +219,8 @@ static void unlink_exchange(struct exchange *ex)
 		sa->sa_ours = NULL;
 	if (sa->sa_theirs == ex)
 		sa->sa_theirs = NULL;
+	if (sa->sa_parked == ex)
+		sa->sa_parked = NULL;
 	for (pos = &sa->sa_queue; *pos; pos = &(*pos)->ex_next) {
 		if (*pos == ex) {
 			*pos = ex->ex_next;
@@ -400,11 +411,17 @@ bool exchange_take_ke(struct exchange *ex, const struct message *msg, u16 group)
 static bool purpose_of(const struct message *msg, enum ex_purpose *purpose)
 {
 	switch (msg->msg_hdr.hdr_exchange) {
+	case IKE_INTERMEDIATE:
+		*purpose = EX_INTERMEDIATE;
+		return true;
 	case IKE_AUTH:
 		*purpose = EX_AUTH;
 		return true;
 	case CREATE_CHILD_SA:
 		*purpose = child_purpose(msg);
+		return true;
+	case IKE_FOLLOWUP_KE:
+		*purpose = EX_FOLLOWUP;
 		return true;
 	case INFORMATIONAL:
 		*purpose = EX_INFORM;
@@ -418,12 +435,12 @@ static bool in_season(const struct ike_sa *sa, enum ex_purpose purpose)
 {
 	switch (sa->sa_state) {
 	case IKE_KEYED:
-		return sa->sa_initiator ? false : purpose == EX_AUTH;
+		return !sa->sa_initiator && purpose ==
+			(inter_group(sa) ? EX_INTERMEDIATE : EX_AUTH);
 	case IKE_ESTABLISHED:
-		return purpose != EX_AUTH;
 	case IKE_REKEYED:
 	case IKE_DELETING:
-		return purpose != EX_AUTH;
+		return purpose > EX_AUTH;
 	default:
 		return false;
 	}
@@ -485,7 +502,9 @@ void exchange_request(struct ike_sa *sa, const struct core_path *path,
 			   ike_state_name(sa->sa_state));
 		return;
 	}
-	ex = exchange_new(sa, EX_THEIRS, purpose);
+	ex = purpose == EX_FOLLOWUP ? followup_resume(sa, msg) : NULL;
+	if (!ex)
+		ex = exchange_new(sa, EX_THEIRS, purpose);
 	if (!ex)
 		return;
 	ex->ex_path = *path;

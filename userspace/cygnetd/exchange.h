@@ -7,15 +7,18 @@
 #define CYGNETD_EXCHANGE_H
 
 #include "child.h"
+#include "ke.h"
 
 enum ex_role { EX_OURS, EX_THEIRS };
 
 enum ex_purpose {
 	EX_INIT,
+	EX_INTERMEDIATE,
 	EX_AUTH,
 	EX_CHILD_NEW,
 	EX_CHILD_REKEY,
 	EX_IKE_REKEY,
+	EX_FOLLOWUP,		/* an IKE_FOLLOWUP_KE of the peer out of nowhere */
 	EX_LIVENESS,
 	EX_CHILD_DELETE,
 	EX_IKE_DELETE,
@@ -61,6 +64,12 @@ struct exchange {
 	struct core_path ex_path;	/* theirs: where to answer */
 
 	struct ke *ex_ke;		/* NULL while another thread has it */
+	size_t ex_secrets_len, ex_first_len;
+	u8 *ex_secrets;			/* of all its key exchanges so far */
+	u8 ex_n_addke, ex_at_addke;
+	u16 ex_addke[SUITE_ADDKE_MAX];	/* IKE_FOLLOWUP_KE: to come and done */
+	size_t ex_link_len;
+	u8 ex_link[64];			/* ADDITIONAL_KEY_EXCHANGE */
 	u8 ex_tries;			/* INVALID_KE_PAYLOAD, COOKIE */
 	u8 ex_cookie_len;
 	u8 ex_cookie[64];
@@ -152,6 +161,10 @@ void exchange_ask(struct exchange *ex, enum ex_state state,
 void exchange_run(struct exchange *ex, enum ex_state state,
 		  const struct core_work *what, bool slow);
 void exchange_run_ke(struct exchange *ex, enum ex_state state);
+/* Keeps ex_ke's secret with those before it; false if there is none. */
+bool exchange_gather(struct exchange *ex);
+/* What was gathered; empty without a key exchange. */
+struct ike_secret exchange_secret(const struct exchange *ex);
 void exchange_send(struct exchange *ex, struct emit *em);
 void exchange_answer(struct exchange *ex, struct emit *em);
 void exchange_end(struct exchange *ex);
@@ -188,6 +201,19 @@ void init_keyed(struct exchange *ex, const struct message *msg);
 void init_request(struct exchange *ex, const struct message *msg);
 void init_answer(struct exchange *ex, const struct message *msg);
 
+/* exch_inter.c */
+/* The additional key exchange that comes next, KE_NONE after the last. */
+u16 inter_group(const struct ike_sa *sa);
+/* What comes after a key exchange of ours that AUTH is to follow, queued. */
+struct exchange *inter_or_auth(struct ike_sa *sa, const struct exchange *before);
+void inter_start(struct exchange *ex, const struct message *msg);
+void inter_send(struct exchange *ex, const struct message *msg);
+void inter_response(struct exchange *ex, const struct message *msg);
+void inter_refused(struct exchange *ex, const struct message *msg);
+void inter_keyed(struct exchange *ex, const struct message *msg);
+void inter_request(struct exchange *ex, const struct message *msg);
+void inter_answer(struct exchange *ex, const struct message *msg);
+
 /* exch_auth.c */
 void auth_start(struct exchange *ex, const struct message *msg);
 void auth_sign(struct exchange *ex, const struct message *msg);
@@ -215,6 +241,7 @@ void child_installed(struct exchange *ex, const struct message *msg);
 void child_request(struct exchange *ex, const struct message *msg);
 void child_request_secret(struct exchange *ex, const struct message *msg);
 void child_request_spi(struct exchange *ex, const struct message *msg);
+void child_request_more(struct exchange *ex, const struct message *msg);
 void child_request_installed(struct exchange *ex, const struct message *msg);
 /* What a request for a child is for. */
 enum ex_purpose child_purpose(const struct message *msg);
@@ -232,6 +259,27 @@ void rekey_answer(struct exchange *ex, const struct message *msg);
 struct ike_sa *rekey_take_rival(struct ike_sa *old);
 /* The peer's replacement takes over, ours is given up; false without one. */
 bool rekey_yield(struct ike_sa *old);
+
+/* exch_followup.c */
+/* The additional key exchanges that this one shall have. */
+void followup_choose(struct exchange *ex, const struct proposal *prop);
+/* There are some to come. */
+bool followup_left(const struct exchange *ex);
+/* Ours: takes the peer's link to the next; false if it is missing. */
+bool followup_link(struct exchange *ex, const struct message *msg);
+/* The peer's, waiting, that would replace the same; NULL if there is none. */
+const struct exchange *followup_rival(const struct exchange *ex);
+void followup_start(struct exchange *ex);
+void followup_send(struct exchange *ex, const struct message *msg);
+void followup_response(struct exchange *ex, const struct message *msg);
+void followup_init(struct ike_sa *sa);
+/* Theirs: answers with a link, and waits for the request that has it. */
+void followup_park(struct exchange *ex, struct emit *em);
+/* What this request goes on with; NULL if there is none. */
+struct exchange *followup_resume(struct ike_sa *sa, const struct message *msg);
+void followup_forget(struct ike_sa *sa);
+void followup_request(struct exchange *ex, const struct message *msg);
+void followup_unknown(struct exchange *ex, const struct message *msg);
 
 /* mobike.c */
 void move_start(struct exchange *ex, const struct message *msg);

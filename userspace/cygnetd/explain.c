@@ -26,7 +26,7 @@ static u8 differs(const struct proposal *a, const struct proposal *b)
 	u8 type;
 	size_t i;
 
-	for (type = TRANSFORM_ENCR; type <= TRANSFORM_ESN; type++) {
+	for (type = TRANSFORM_ENCR; type <= TRANSFORM_ADDKE7; type++) {
 		bool met = !proposal_first(a, type) && !proposal_first(b, type);
 
 		for (i = 0; i < a->prop_count && !met; i++)

@@ -96,6 +96,7 @@ struct ike_sa *ike_sa_blank(struct core *core, struct conn *conn)
 	waiter_init(&sa->sa_waiter, on_idle, sa);
 	waiter_init(&sa->sa_move, mobike_resolved, sa);
 	window_init(sa);
+	followup_init(sa);
 	return sa;
 }
 
@@ -203,9 +204,10 @@ static void not_half_open(struct ike_sa *sa)
 void ike_sa_free(struct ike_sa *sa)
 {
 	ike_sa_wipe_init(sa);
-	while (sa->sa_ours || sa->sa_theirs || sa->sa_queue) {
+	while (sa->sa_ours || sa->sa_theirs || sa->sa_parked || sa->sa_queue) {
 		struct exchange **pos = sa->sa_ours ? &sa->sa_ours :
-			sa->sa_theirs ? &sa->sa_theirs : &sa->sa_queue;
+			sa->sa_theirs ? &sa->sa_theirs :
+			sa->sa_parked ? &sa->sa_parked : &sa->sa_queue;
 		struct exchange *ex = *pos;
 
 		*pos = ex->ex_next;
@@ -220,8 +222,10 @@ void ike_sa_free(struct ike_sa *sa)
 	timer_unset(&sa->sa_core->core_timers, &sa->sa_timer);
 	timer_unset(&sa->sa_core->core_timers, &sa->sa_liveness);
 	timer_unset(&sa->sa_core->core_timers, &sa->sa_reauth);
+	timer_unset(&sa->sa_core->core_timers, &sa->sa_park_timer);
 	waiter_cancel(sa->sa_core, &sa->sa_waiter);
 	waiter_cancel(sa->sa_core, &sa->sa_move);
+	ike_sa_old_keys(sa, NULL);
 	window_clear(sa);
 	fragment_forget(sa, 0);
 	fragment_forget(sa, MSG_RESPONSE);
@@ -248,11 +252,16 @@ bool ike_sa_seal(struct ike_sa *sa, struct emit *em)
 			 sa->sa_iv++);
 }
 
-static bool open_message(struct ike_sa *sa, const u8 *buf, size_t iv,
-			 size_t len, u8 *out, size_t *out_len)
+void ike_sa_old_keys(struct ike_sa *sa, struct ike_keys *keys)
 {
-	const struct ike_keys *keys = &sa->sa_keys;
+	OPENSSL_clear_free(sa->sa_old_keys, sizeof(*sa->sa_old_keys));
+	sa->sa_old_keys = keys;
+}
 
+static bool open_message(const struct ike_sa *sa, const struct ike_keys *keys,
+			 const u8 *buf, size_t iv, size_t len, u8 *out,
+			 size_t *out_len)
+{
 	return crypto_open(&sa->sa_suite,
 			   sa->sa_initiator ? &keys->keys_er : &keys->keys_ei,
 			   sa->sa_initiator ? &keys->keys_ar : &keys->keys_ai,
@@ -315,6 +324,7 @@ static void receive_request(struct ike_sa *sa, const struct core_path *path,
 			    struct message *msg)
 {
 	window_take(sa, msg->msg_raw.blob_data, msg->msg_raw.blob_len);
+	ike_sa_old_keys(sa, NULL);
 	exchange_request(sa, path, msg);
 }
 
@@ -352,6 +362,7 @@ static void take_message(struct ike_sa *sa, const struct core_path *path,
 
 	fragment_forget(sa, msg->msg_hdr.hdr_flags);
 	follow(sa, path, msg);
+	msg->msg_plain = (struct msg_blob){ plain, plain_len };
 	err = msg_parse_payloads(msg, next, plain, plain_len);
 	if (err)
 		syntax(sa, path, msg, err);
@@ -402,6 +413,7 @@ static bool expected_part(struct ike_sa *sa, const struct msg_header *hdr,
 static void receive_fragment(struct ike_sa *sa, const struct core_path *path,
 			     const u8 *buf, size_t len)
 {
+	const struct ike_keys *keys = &sa->sa_keys;
 	struct msg_fragment frag;
 	struct reassembly *re;
 	struct message msg;
@@ -414,8 +426,10 @@ static void receive_fragment(struct ike_sa *sa, const struct core_path *path,
 		err = "fragment, but none were agreed on";
 	if (!err && !expected_part(sa, &msg.msg_hdr, &frag))
 		return;
+	if (!err && sa->sa_old_keys && is_resent(sa, &msg.msg_hdr, &frag))
+		keys = sa->sa_old_keys;
 	if (!err &&
-	    !open_message(sa, buf, MSG_SKF_IV, len, plain, &plain_len))
+	    !open_message(sa, keys, buf, MSG_SKF_IV, len, plain, &plain_len))
 		err = "not authentic";
 	if (err) {
 		core_noise(sa->sa_core, path, "dropped: %s (for IKE SA %u)",
@@ -447,7 +461,8 @@ static void receive_protected(struct ike_sa *sa, const struct core_path *path,
 	err = msg_parse_sk(&msg, buf, len, &next, &body);
 	if (!err && !expected(sa, path, &msg.msg_hdr, buf, len))
 		return;
-	if (!err && !open_message(sa, buf, MSG_SK_IV, len, plain, &plain_len))
+	if (!err && !open_message(sa, &sa->sa_keys, buf, MSG_SK_IV, len, plain,
+				  &plain_len))
 		err = "not authentic";
 	if (err) {
 		core_noise(sa->sa_core, path, "dropped: %s (for IKE SA %u)",
@@ -902,6 +917,7 @@ void ike_sa_inherit(struct ike_sa *sa, struct ike_sa *old)
 	ike_sa_log(sa, CORE_INFO, "replaces IKE SA %u", old->sa_number);
 	hitless_touch(sa);
 	hitless_touch(old);
+	followup_forget(old);
 	for (child = old->sa_children; child; child = child->child_next)
 		child->child_sa = sa;
 	sa->sa_children = old->sa_children;
@@ -937,7 +953,7 @@ void ike_sa_up(struct ike_sa *sa)
 /* No child may be in the making when children move to a new IKE SA. */
 static bool is_being_rekeyed(const struct ike_sa *sa, const struct exchange *ex)
 {
-	const struct exchange *theirs = sa->sa_theirs;
+	const struct exchange *theirs = sa->sa_theirs ?: sa->sa_parked;
 
 	return theirs && (theirs->ex_purpose == EX_IKE_REKEY ||
 			  ex->ex_purpose == EX_IKE_REKEY);
@@ -1002,6 +1018,7 @@ static void stop(struct ike_sa *sa)
 	fragment_forget(sa, 0);
 	fragment_forget(sa, MSG_RESPONSE);
 	drop_queue(sa);
+	followup_forget(sa);
 	if (sa->sa_ours)
 		exchange_drop(sa->sa_ours);
 	if (sa->sa_theirs)

@@ -66,6 +66,9 @@ struct ike_sa {
 	struct proposal sa_proposal;	/* chosen, for people */
 	struct ike_suite sa_suite;
 	struct ike_keys sa_keys;
+	struct ike_keys *sa_old_keys;	/* of the IKE_INTERMEDIATE just answered */
+	u32 sa_n_inter;			/* IKE_INTERMEDIATE exchanges done */
+	u8 sa_int_auth[2][CRYPTO_PRF_MAX];	/* over the initiator's, responder's */
 	u64 sa_iv;			/* counter of our AEAD messages */
 	struct nonce sa_ni, sa_nr;
 	/* Both IKE_SA_INIT messages as sent, until AUTH has covered them. */
@@ -80,6 +83,8 @@ struct ike_sa {
 	struct window sa_window;
 	struct exchange *sa_ours;	/* our outstanding request */
 	struct exchange *sa_theirs;	/* the peer's */
+	struct exchange *sa_parked;	/* the peer's, between IKE_FOLLOWUP_KEs */
+	struct timer sa_park_timer;
 	struct exchange *sa_queue;	/* ours to come */
 	struct child *sa_children;
 
@@ -130,6 +135,10 @@ struct ike_sa *ike_sa_by_init(struct core *core, const u8 hash[CRYPTO_HASH_LEN])
 /* Fills in everything but the exchange type, flags and id. */
 void ike_sa_header(const struct ike_sa *sa, struct msg_header *hdr);
 bool ike_sa_seal(struct ike_sa *sa, struct emit *em);
+/* These, from malloc(), are what the last answer was sealed with; NULL for no
+ * other than sa_keys.
+ */
+void ike_sa_old_keys(struct ike_sa *sa, struct ike_keys *keys);
 
 /* A datagram with our SPI. */
 void ike_sa_receive(struct ike_sa *sa, const struct core_path *path,

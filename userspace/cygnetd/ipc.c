@@ -113,6 +113,7 @@ static bool body_shape(const struct ipc_msg *msg, int n_fds)
 	case IPC_PSK:
 	case IPC_SIGN:
 		return msg->im_auth.ia_key_len <= sizeof(msg->im_auth.ia_key) &&
+		       msg->im_auth.ia_int_len <= sizeof(msg->im_auth.ia_int) &&
 		       msg->im_auth.ia_id.id_len <= CONF_ID_MAX;
 	case IPC_ADOPTED:
 	case IPC_ACQUIRE:

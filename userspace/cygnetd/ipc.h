@@ -27,6 +27,7 @@
 #define IPC_CRED_MAX	8192	/* of one object in one message */
 #define IPC_RECORD_MAX	8192	/* of one record in one message */
 #define IPC_KEY_MAX	64
+#define IPC_INT_MAX	(2 * 64 + 4)	/* two outputs of a PRF, a message id */
 #define IPC_TEXT_MAX	256
 #define IPC_FDS_MAX	8	/* descriptors in one message */
 
@@ -98,7 +99,8 @@ enum ipc_side { IPC_LOCAL, IPC_REMOTE };
 /*
  * An AUTH value of RFC 7296 section 2.15. The keeper joins the octets that it
  * covers itself: the side's IKE_SA_INIT message, the other side's nonce,
- * prf(SK_p, the side's identity). So whatever it authenticates names this
+ * prf(SK_p, the side's identity), and IntAuth of RFC 9242 where there were
+ * IKE_INTERMEDIATE exchanges. So whatever it authenticates names this
  * connection's identity and is of use in IKEv2 alone.
  *
  * IPC_PSK: prf(prf(PSK, "Key Pad for IKEv2"), octets), of either side.
@@ -111,6 +113,8 @@ struct ipc_auth {
 	struct conf_id ia_id;	/* the configured one, or an address for auto */
 	u32 ia_key_len;
 	u8	 ia_key[IPC_KEY_MAX];	/* SK_pi or SK_pr */
+	u32 ia_int_len;
+	u8	 ia_int[IPC_INT_MAX];
 	u32 ia_init_len, ia_nonce_len;
 	u8	 ia_octets[IPC_OCTETS_MAX];	/* message, then nonce */
 };

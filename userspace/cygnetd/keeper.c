@@ -152,14 +152,16 @@ static size_t join_octets(const struct ipc_auth *auth, u8 *octets)
 	memcpy(octets, auth->ia_octets, len);
 	if (!crypto_prf(auth->ia_prf, &key, id, ARRAY_SIZE(id), octets + len))
 		return 0;
-	return len + crypto_prf_len(auth->ia_prf);
+	len += crypto_prf_len(auth->ia_prf);
+	memcpy(octets + len, auth->ia_int, auth->ia_int_len);
+	return len + auth->ia_int_len;
 }
 
 static int answer_auth(struct keeper *keeper, const struct conf_conn *conn,
 		       enum ipc_type type, const struct ipc_auth *auth,
 		       struct ipc_reply *reply)
 {
-	static u8 octets[IPC_OCTETS_MAX + CRYPTO_PRF_MAX];
+	static u8 octets[IPC_OCTETS_MAX + CRYPTO_PRF_MAX + IPC_INT_MAX];
 	size_t len, index = conn - keeper->kp_conf->conf_conns;
 	const struct keys *keys = keeper->kp_keys;
 	int n = police_auth(conn, type, auth, reply);

@@ -37,6 +37,8 @@ enum msg_exchange {
 	IKE_AUTH = 35,
 	CREATE_CHILD_SA = 36,
 	INFORMATIONAL = 37,
+	IKE_INTERMEDIATE = 43,		/* RFC 9242 */
+	IKE_FOLLOWUP_KE = 44,		/* RFC 9370 */
 };
 
 enum msg_flag {
@@ -91,6 +93,7 @@ enum msg_notify {
 	N_UNEXPECTED_NAT_DETECTED = 41,
 	N_TEMPORARY_FAILURE = 43,
 	N_CHILD_SA_NOT_FOUND = 44,
+	N_STATE_NOT_FOUND = 47,
 	N_ERROR_LAST = 16383,		/* above this: status */
 	N_INITIAL_CONTACT = 16384,
 	N_SET_WINDOW_SIZE = 16385,
@@ -114,6 +117,11 @@ enum msg_notify {
 	N_CHILDLESS_IKEV2_SUPPORTED = 16418,
 	N_FRAGMENTATION_SUPPORTED = 16430,
 	N_SIGNATURE_HASH_ALGORITHMS = 16431,
+	N_USE_PPK = 16435,		/* RFC 8784 */
+	N_PPK_IDENTITY = 16436,
+	N_NO_PPK_AUTH = 16437,
+	N_INTERMEDIATE_EXCHANGE_SUPPORTED = 16438,
+	N_ADDITIONAL_KEY_EXCHANGE = 16441,
 };
 
 #define AUTH_METHOD_PSK		2
@@ -178,7 +186,8 @@ struct msg_ts {
 
 struct message {
 	struct msg_header msg_hdr;
-	struct msg_blob msg_raw;	/* the whole datagram */
+	struct msg_blob msg_raw;	/* the whole datagram; of a split one the first */
+	struct msg_blob msg_plain;	/* inside the Encrypted payload, unpadded */
 	u32 msg_seen;			/* payload types, as PL() */
 	u32 msg_count;			/* payloads, known or not */
 	u8 msg_critical;		/* first unknown critical type, or 0 */

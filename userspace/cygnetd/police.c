@@ -97,6 +97,7 @@ int police_auth(const struct conf_conn *conn, enum ipc_type type,
 		return reply_refuse(reply, EPERM,
 				    "an identity that is not the connection's");
 	if (auth->ia_key_len != crypto_prf_len(auth->ia_prf) ||
+	    (auth->ia_int_len && auth->ia_int_len != 2 * auth->ia_key_len + 4) ||
 	    !is_init(auth->ia_octets, auth->ia_init_len) ||
 	    auth->ia_nonce_len < MSG_NONCE_MIN ||
 	    auth->ia_nonce_len > MSG_NONCE_MAX)

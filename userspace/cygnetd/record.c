@@ -66,7 +66,8 @@ static const struct field sa_fields[] = {
 	KEEP(SA->sa_id_local), KEEP(SA->sa_id_remote),
 	KEEP(SA->sa_hashes), KEEP(SA->sa_scheme), KEEP(SA->sa_how),
 	KEEP(SA->sa_proposal), KEEP(SA->sa_suite),
-	KEEP(SA->sa_keys), KEEP(SA->sa_iv),
+	KEEP(SA->sa_keys), LEAVE(SA->sa_old_keys), KEEP(SA->sa_iv),
+	KEEP(SA->sa_n_inter), KEEP(SA->sa_int_auth),
 	KEEP(SA->sa_ni), KEEP(SA->sa_nr),
 	DATA(SA->sa_init_i), LENGTH(SA->sa_init_i_len),
 	DATA(SA->sa_init_r), LENGTH(SA->sa_init_r_len),
@@ -75,6 +76,7 @@ static const struct field sa_fields[] = {
 	LEAVE(SA->sa_parts),
 	CODE(SA->sa_window), CODE(SA->sa_ours),
 	LEAVE(SA->sa_theirs),	/* the peer asks again */
+	LEAVE(SA->sa_parked), LEAVE(SA->sa_park_timer),	/* or begins anew */
 	CODE(SA->sa_queue), CODE(SA->sa_children),
 	TIMER(SA->sa_timer), TIMER(SA->sa_liveness), TIMER(SA->sa_reauth),
 	KEEP(SA->sa_auth_lifetime), KEEP(SA->sa_reauth_at),
@@ -123,7 +125,10 @@ static const struct field exchange_fields[] = {
 	KEEP(EX->ex_started),
 	LEAVE(EX->ex_waiter), LEAVE(EX->ex_reply),
 	LEAVE(EX->ex_path),	/* of the peer's exchanges only */
-	CODE(EX->ex_ke), KEEP(EX->ex_tries),
+	CODE(EX->ex_ke), DATA(EX->ex_secrets), LENGTH(EX->ex_secrets_len),
+	KEEP(EX->ex_first_len), KEEP(EX->ex_n_addke), KEEP(EX->ex_at_addke),
+	KEEP(EX->ex_addke), KEEP(EX->ex_link_len), KEEP(EX->ex_link),
+	KEEP(EX->ex_tries),
 	KEEP(EX->ex_cookie_len), KEEP(EX->ex_cookie),
 	KEEP(EX->ex_offer), LEAVE(EX->ex_verify),
 	LEAVE(EX->ex_auth_len), LEAVE(EX->ex_auth),
@@ -647,6 +652,10 @@ static bool sound_exchange(const struct exchange *ex)
 	return ex->ex_role == EX_OURS && transition_find(ex) &&
 		ex->ex_type != IKE_SA_INIT &&
 		ex->ex_cookie_len <= sizeof(ex->ex_cookie) &&
+		ex->ex_first_len <= ex->ex_secrets_len &&
+		ex->ex_n_addke <= SUITE_ADDKE_MAX &&
+		ex->ex_at_addke <= ex->ex_n_addke &&
+		ex->ex_link_len <= sizeof(ex->ex_link) &&
 		ex->ex_group < CONF_TS_MAX && sound_nonce(&ex->ex_ni) &&
 		sound_nonce(&ex->ex_nr);
 }

@@ -59,15 +59,54 @@ static bool choose_type(struct proposal *out, u8 type, const struct offer *ours,
 	return false;
 }
 
-static bool known_types(const struct offer *offer)
+static bool known_types(const struct offer *offer, u8 last)
 {
 	size_t i;
 
 	for (i = 0; i < offer->offer_count; i++)
 		if (!offer->offer_first[i].tr_type ||
-		    offer->offer_first[i].tr_type > TRANSFORM_ESN)
+		    offer->offer_first[i].tr_type > last)
 			return false;
 	return true;
+}
+
+/* Additional key exchanges may not be twice the same (RFC 9370 section 2.2.1). */
+static bool is_chosen(const struct proposal *out, u16 id)
+{
+	size_t i;
+
+	for (i = 0; i < out->prop_count; i++)
+		if (out->prop_transforms[i].tr_type > TRANSFORM_ESN &&
+		    out->prop_transforms[i].tr_id == id)
+			return true;
+	return false;
+}
+
+/* From this type on, so that no two are the same: a choice may be taken back. */
+static bool choose_addke(struct proposal *out, u8 type,
+			 const struct offer *ours, const struct offer *theirs)
+{
+	struct transform none = { .tr_type = type };
+	size_t i, before = out->prop_count;
+
+	if (type > TRANSFORM_ADDKE7)
+		return true;
+	if (!has_type(ours, type))
+		return choose_type(out, type, ours, theirs) &&
+		       choose_addke(out, type + 1, ours, theirs);
+	for (i = 0; i < ours->offer_count; i++) {
+		const struct transform *tr = &ours->offer_first[i];
+
+		if (tr->tr_type != type || !has_or_none(theirs, tr) ||
+		    (!transform_equal(tr, &none) && is_chosen(out, tr->tr_id)))
+			continue;
+		if ((!has(theirs, tr) ||
+		     proposal_add(out, type, tr->tr_id, tr->tr_key_bits)) &&
+		    choose_addke(out, type + 1, ours, theirs))
+			return true;
+		out->prop_count = (u8)before;
+	}
+	return false;
 }
 
 static bool choose(struct proposal *out, const struct proposal *ours,
@@ -78,7 +117,8 @@ static bool choose(struct proposal *out, const struct proposal *ours,
 
 	memset(out, 0, sizeof(*out));
 	out->prop_protocol = ours->prop_protocol;
-	if (!known_types(theirs))
+	if (!known_types(theirs, rule == SELECT_NO_ADDKE ? TRANSFORM_ESN :
+							   TRANSFORM_ADDKE7))
 		return false;
 	for (type = TRANSFORM_ENCR; type <= TRANSFORM_ESN; type++) {
 		if (type == TRANSFORM_KE && rule == SELECT_NO_KE)
@@ -86,6 +126,21 @@ static bool choose(struct proposal *out, const struct proposal *ours,
 		if (!choose_type(out, type, &mine, theirs))
 			return false;
 	}
+	return rule == SELECT_NO_KE ||
+	       choose_addke(out, TRANSFORM_ADDKE1, &mine, theirs);
+}
+
+bool select_allows(const struct proposal *ours, const struct proposal *chosen)
+{
+	struct offer theirs = { chosen->prop_transforms, chosen->prop_count };
+	struct proposal again;
+	size_t i;
+
+	if (!choose(&again, ours, &theirs, SELECT_ALL))
+		return false;
+	for (i = 0; i < chosen->prop_count; i++)
+		if (!proposal_has(&again, &chosen->prop_transforms[i]))
+			return false;
 	return true;
 }
 
@@ -170,6 +225,18 @@ void select_suite(struct ike_suite *suite, const struct proposal *prop)
 	suite->suite_prf = select_id(prop, TRANSFORM_PRF);
 	suite->suite_integ = select_id(prop, TRANSFORM_INTEG);
 	suite->suite_ke = select_id(prop, TRANSFORM_KE);
+	suite->suite_n_addke = (u8)select_addke(prop, suite->suite_addke);
+}
+
+size_t select_addke(const struct proposal *prop, u16 ids[SUITE_ADDKE_MAX])
+{
+	size_t count = 0;
+	u8 type;
+
+	for (type = TRANSFORM_ADDKE1; type <= TRANSFORM_ADDKE7; type++)
+		if (select_id(prop, type))
+			ids[count++] = select_id(prop, type);
+	return count;
 }
 
 size_t select_strip_ke(struct proposal *out, const struct proposal *props,
@@ -184,7 +251,8 @@ size_t select_strip_ke(struct proposal *out, const struct proposal *props,
 			const struct transform *tr =
 				&props[i].prop_transforms[k];
 
-			if (tr->tr_type != TRANSFORM_KE)
+			if (tr->tr_type != TRANSFORM_KE &&
+			    tr->tr_type <= TRANSFORM_ESN)
 				proposal_add(&out[i], tr->tr_type, tr->tr_id,
 					     tr->tr_key_bits);
 		}

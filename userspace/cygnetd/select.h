@@ -19,6 +19,7 @@ struct selection {
 /* Which transforms count. */
 enum select_rule {
 	SELECT_ALL,
+	SELECT_NO_ADDKE,		/* offers with additional exchanges do not count */
 	SELECT_NO_KE,			/* the child of IKE_AUTH has none */
 	SELECT_IKE_REKEY,		/* all, and proposals carry an IKE SPI */
 };
@@ -41,8 +42,13 @@ bool select_answer(struct selection *sel, const struct proposal *ours,
 		   size_t count, const struct message *msg,
 		   enum select_rule rule);
 
+/* Whether this might have been chosen from ours alone. */
+bool select_allows(const struct proposal *ours, const struct proposal *chosen);
+
 /* The transform id of that type, 0 if there is none. */
 u16 select_id(const struct proposal *prop, u8 type);
+/* The additional key exchanges, in their order; returns how many. */
+size_t select_addke(const struct proposal *prop, u16 ids[SUITE_ADDKE_MAX]);
 void select_suite(struct ike_suite *suite, const struct proposal *prop);
 /* Proposals without their key exchange; returns how many are left. */
 size_t select_strip_ke(struct proposal *out, const struct proposal *props,

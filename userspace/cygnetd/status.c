@@ -87,6 +87,10 @@ static json_t *ike_status(const struct ike_sa *sa)
 	set_spi(object, "spi-r", sa->sa_spi_r);
 	set_text(object, "state", ike_state_name(sa->sa_state));
 	set_proposal(object, &sa->sa_proposal);
+	if (sa->sa_proposal.prop_count)
+		set_text(object, "post-quantum",
+			 proposal_is_quantum(&sa->sa_proposal) ? "yes" :
+			 conn_is_downgraded(sa) ? "refused by the peer" : "no");
 	json_object_set_new(object, "age",
 			    json_u64(seconds(core_now(sa->sa_core) - since)));
 	return object;

@@ -55,6 +55,18 @@ static void shrink(struct ike_sa *sa, struct sent *sent)
 	ike_sa_log(sa, CORE_INFO, "no sign of it: sent in smaller packets");
 }
 
+/* With the keys that it was sealed with before. */
+static void shrink_reply(struct ike_sa *sa)
+{
+	struct ike_keys now = sa->sa_keys;
+
+	if (sa->sa_old_keys)
+		sa->sa_keys = *sa->sa_old_keys;
+	shrink(sa, &sa->sa_window.win_reply);
+	sa->sa_keys = now;
+	OPENSSL_cleanse(&now, sizeof(now));
+}
+
 /* Every datagram says its own length. */
 static void send_all(struct ike_sa *sa, const struct core_path *path,
 		     const struct sent *sent)
@@ -212,6 +224,6 @@ void window_resend(struct ike_sa *sa, const struct core_path *path)
 	if (!win->win_reply.sent_data || win->win_resends >= WINDOW_RESENDS)
 		return;
 	if (++win->win_resends == WINDOW_SHRINK)
-		shrink(sa, &win->win_reply);
+		shrink_reply(sa);
 	send_all(sa, path, &win->win_reply);
 }

@@ -55,6 +55,7 @@ enum conf_conn_key {
 	CONF_PROTECT,
 	CONF_MODE,
 	CONF_IKE,
+	CONF_POST_QUANTUM,
 	CONF_ESP,
 	CONF_AH,
 	CONF_ESN,
@@ -104,6 +105,7 @@ enum conf_signature {
 /* Extended key usages that a peer's certificate may have (RFC 4945 5.1.3.12). */
 enum conf_eku { CONF_EKU_IKE, CONF_EKU_ANY };
 enum conf_mode { CONF_MODE_TUNNEL, CONF_MODE_TRANSPORT };
+enum conf_quantum { CONF_QUANTUM_PREFER, CONF_QUANTUM_REQUIRE };
 enum conf_start { CONF_START_WAIT, CONF_START_TRAP, CONF_START_START };
 enum conf_encapsulation { CONF_ENCAP_AUTO, CONF_ENCAP_UDP };
 enum conf_log_level {
@@ -157,6 +159,7 @@ struct conf_conn {
 	u8 conn_mode;			/* enum conf_mode */
 	u8 conn_start;			/* enum conf_start */
 	u8 conn_encapsulation;		/* enum conf_encapsulation */
+	u8 conn_post_quantum;		/* enum conf_quantum */
 	bool conn_esn;			/* false: never negotiate ESN */
 
 	u8 conn_npairs;

@@ -367,6 +367,8 @@ static bool parse_proposals(struct conf_reader *reader, u8 protocol,
 		}
 		if (!proposal_parse(&props[*count], protocol, part.val_text,
 				    &legacy, err, sizeof(err))) {
+			if (!value->val_line)
+				continue;	/* of the default: not in this OpenSSL */
 			conf_error(reader, part.val_line, part.val_column,
 				   "%s", err);
 			ok = false;

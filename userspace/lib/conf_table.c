@@ -17,6 +17,7 @@ static const char *const modes[] = { "tunnel", "transport", NULL };
 static const char *const starts[] = { "wait", "trap", "start", NULL };
 static const char *const encapsulations[] = { "auto", "udp", NULL };
 static const char *const ekus[] = { "ike", "any", NULL };
+static const char *const quantum[] = { "prefer", "require", NULL };
 static const char *const yes_no[] = { "no", "yes", NULL };
 static const char *const log_levels[] = {
 	"error", "warning", "info", "debug", NULL
@@ -132,9 +133,15 @@ const struct conf_row conf_conn_rows[CONF_CONN_KEYS] = {
 	},
 	[CONF_IKE] = {
 		{ "ike", "proposals", NULL, IKE_DEFAULT_TEXT,
-		  "Algorithms for the IKE SA: cipher, hash and key exchange joined by dashes (aes256gcm-sha256-x25519); several of a kind are alternatives in order of preference, commas separate whole proposals."
+		  "Algorithms for the IKE SA: cipher, hash and key exchange joined by dashes (aes256gcm-sha256-x25519); several of a kind are alternatives in order of preference, commas separate whole proposals. With + a key exchange is added to the first (x25519+mlkem768); of the default that proposal is left out where OpenSSL is older than 3.5."
 		},
 		&conf_type_ike, MEMBER(ike),
+	},
+	[CONF_POST_QUANTUM] = {
+		{ "post-quantum", "word", "prefer, require", "prefer",
+		  "Whether the IKE SA must have a key exchange that withstands quantum computers (ML-KEM), which protects what its tunnels carry too. With require, proposals without it are neither made nor taken."
+		},
+		&conf_type_word, MEMBER(post_quantum), .row_words = quantum,
 	},
 	[CONF_ESP] = {
 		{ "esp", "proposals", NULL, ESP_DEFAULT_TEXT,
@@ -434,6 +441,29 @@ static void check_trap(struct conf_reader *reader, const struct conf_conn *conn)
 			   "start = trap in transport mode needs the address of remote, not its name");
 }
 
+/* Only what has ML-KEM in it, if that is required. */
+static void check_quantum(struct conf_reader *reader, struct conf_conn *conn)
+{
+	char text[PROPOSAL_STRLEN];
+	u8 i, kept = 0;
+
+	if (conn->conn_post_quantum != CONF_QUANTUM_REQUIRE)
+		return;
+	for (i = 0; i < conn->conn_nike; i++) {
+		if (proposal_is_quantum(&conn->conn_ike[i]))
+			conn->conn_ike[kept++] = conn->conn_ike[i];
+		else if (conn->conn_origin[CONF_IKE])
+			conf_error(reader, conn->conn_origin[CONF_IKE], 1,
+				   "post-quantum = require, but %.100s may do without ML-KEM: add it, as in x25519+mlkem768",
+				   proposal_print(&conn->conn_ike[i], text,
+						  sizeof(text)));
+	}
+	conn->conn_nike = kept;
+	if (!kept && !conn->conn_origin[CONF_IKE])
+		conf_error(reader, conn->conn_origin[CONF_POST_QUANTUM], 1,
+			   "post-quantum = require needs ML-KEM, which is in OpenSSL 3.5 and newer");
+}
+
 void conf_check_conn(struct conf_reader *reader, struct conf_conn *conn)
 {
 	size_t i;
@@ -446,6 +476,7 @@ void conf_check_conn(struct conf_reader *reader, struct conf_conn *conn)
 	check_address(reader, conn);
 	check_mode(reader, conn);
 	check_ah(reader, conn);
+	check_quantum(reader, conn);
 	for (i = 0; i < conn->conn_nesp; i++)
 		proposal_set_esn(&conn->conn_esp[i], conn->conn_esn);
 }

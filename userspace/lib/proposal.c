@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -145,16 +146,23 @@ static const struct algorithm algorithms[] = {
 	OTHER(KE, KE_ECP_256, IN_IKE | IN_ESP, "ecp256", "ECP-256", NULL),
 	OTHER(KE, KE_MODP_2048, IN_IKE | IN_ESP, "modp2048", "MODP-2048",
 	      NULL),
-	OTHER(KE, KE_ECP_384, 0, "ecp384", "ECP-384", NULL),
-	OTHER(KE, KE_ECP_521, 0, "ecp521", "ECP-521", NULL),
-	OTHER(KE, KE_X448, 0, "x448", "X448", NULL),
-	OTHER(KE, KE_MODP_3072, 0, "modp3072", "MODP-3072", NULL),
-	OTHER(KE, KE_MODP_4096, 0, "modp4096", "MODP-4096", NULL),
-	OTHER(KE, KE_MODP_6144, 0, "modp6144", "MODP-6144", NULL),
-	OTHER(KE, KE_MODP_8192, 0, "modp8192", "MODP-8192", NULL),
-	OTHER(KE, KE_ML_KEM_512, 0, "mlkem512", "ML-KEM-512", NULL),
-	OTHER(KE, KE_ML_KEM_768, 0, "mlkem768", "ML-KEM-768", NULL),
-	OTHER(KE, KE_ML_KEM_1024, 0, "mlkem1024", "ML-KEM-1024", NULL),
+	OTHER(KE, KE_ECP_384, IN_IKE | IN_ESP, "ecp384", "ECP-384", NULL),
+	OTHER(KE, KE_ECP_521, IN_IKE | IN_ESP, "ecp521", "ECP-521", NULL),
+	OTHER(KE, KE_X448, IN_IKE | IN_ESP, "x448", "X448", NULL),
+	OTHER(KE, KE_MODP_3072, IN_IKE | IN_ESP, "modp3072", "MODP-3072",
+	      NULL),
+	OTHER(KE, KE_MODP_4096, IN_IKE | IN_ESP, "modp4096", "MODP-4096",
+	      NULL),
+	OTHER(KE, KE_MODP_6144, IN_IKE | IN_ESP, "modp6144", "MODP-6144",
+	      NULL),
+	OTHER(KE, KE_MODP_8192, IN_IKE | IN_ESP, "modp8192", "MODP-8192",
+	      NULL),
+	OTHER(KE, KE_ML_KEM_512, IN_IKE | IN_ESP, "mlkem512", "ML-KEM-512",
+	      NULL),
+	OTHER(KE, KE_ML_KEM_768, IN_IKE | IN_ESP, "mlkem768", "ML-KEM-768",
+	      NULL),
+	OTHER(KE, KE_ML_KEM_1024, IN_IKE | IN_ESP, "mlkem1024", "ML-KEM-1024",
+	      NULL),
 	OTHER(KE, KE_MODP_1536, LEGACY, "modp1536", "MODP-1536", NULL),
 	OTHER(KE, KE_MODP_1024, LEGACY, "modp1024", "MODP-1024", NULL),
 	OTHER(KE, KE_MODP_2048_224, LEGACY, "modp2048s224", "MODP-2048-224",
@@ -207,6 +215,21 @@ static const struct algorithm *find_id(const struct transform *tr)
 		any_length = alg;
 	}
 	return any_length;
+}
+
+static bool is_addke(u8 type)
+{
+	return type >= TRANSFORM_ADDKE1 && type <= TRANSFORM_ADDKE7;
+}
+
+/* As a key exchange, whichever of the exchanges it is for. */
+static const struct algorithm *find_named(const struct transform *tr)
+{
+	struct transform ke = *tr;
+
+	if (is_addke(tr->tr_type))
+		ke.tr_type = TRANSFORM_KE;
+	return find_id(&ke);
 }
 
 static bool key_bits_match(const struct algorithm *alg,
@@ -304,6 +327,53 @@ static void remove_type(struct proposal *prop, u8 type)
 	prop->prop_count = kept;
 }
 
+bool ke_is_quantum(u16 id)
+{
+	return id >= KE_ML_KEM_512 && id <= KE_ML_KEM_1024;
+}
+
+bool ke_at_hand(u16 id)
+{
+	static enum { UNKNOWN, ABSENT, PRESENT } known;
+	EVP_KEYMGMT *keymgmt;
+
+	if (!ke_is_quantum(id))
+		return true;
+	if (known == UNKNOWN) {
+		keymgmt = EVP_KEYMGMT_fetch(NULL, "ML-KEM-768", NULL);
+		known = keymgmt ? PRESENT : ABSENT;
+		EVP_KEYMGMT_free(keymgmt);
+	}
+	return known == PRESENT;
+}
+
+/* There is such a type, and each of its alternatives is one. */
+static bool type_is_quantum(const struct proposal *prop, u8 type)
+{
+	const struct transform *tr = prop->prop_transforms;
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < prop->prop_count; i++) {
+		if (tr[i].tr_type != type)
+			continue;
+		if (!ke_is_quantum(tr[i].tr_id))
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+bool proposal_is_quantum(const struct proposal *prop)
+{
+	u8 type;
+
+	for (type = TRANSFORM_ADDKE1; type <= TRANSFORM_ADDKE7; type++)
+		if (type_is_quantum(prop, type))
+			return true;
+	return type_is_quantum(prop, TRANSFORM_KE);
+}
+
 static u8 protocol_flag(u8 protocol)
 {
 	return protocol == PROTO_IKE ? IN_IKE : IN_ESP;
@@ -315,6 +385,8 @@ static const char *alg_refusal(const struct algorithm *alg, u8 protocol)
 		return alg->alg_refusal;
 	if (alg->alg_type == TRANSFORM_ENCR && protocol == PROTO_AH)
 		return "is a cipher, and AH has none";
+	if (alg->alg_type == TRANSFORM_KE && !ke_at_hand(alg->alg_id))
+		return "needs OpenSSL 3.5 or newer";
 	if (alg->alg_flags & protocol_flag(protocol))
 		return NULL;
 	if (alg->alg_type == TRANSFORM_ESN)
@@ -328,7 +400,7 @@ static const char *alg_refusal(const struct algorithm *alg, u8 protocol)
 
 const char *transform_refusal(const struct transform *tr, u8 protocol)
 {
-	const struct algorithm *alg = find_id(tr);
+	const struct algorithm *alg = find_named(tr);
 
 	if (!alg)
 		return "is unknown";
@@ -354,11 +426,32 @@ static bool refuse_unknown(const char *word, char *err, size_t err_size)
 	return false;
 }
 
+/* @level: 0, or the number of the additional key exchange that it is for. */
+static const char *word_refusal(const struct proposal *prop,
+				const struct algorithm *alg,
+				const struct transform *tr, unsigned int level)
+{
+	const struct transform *encr = proposal_first(prop, TRANSFORM_ENCR);
+
+	if (level > 7)
+		return "is one key exchange too many: there are at most seven besides the first";
+	if (level && alg->alg_type != TRANSFORM_KE)
+		return "is not a key exchange, which is what + adds";
+	if (prop->prop_protocol == PROTO_ESP && tr->tr_type == TRANSFORM_INTEG &&
+	    encr && encr_is_aead(encr->tr_id))
+		return "is too much: the cipher brings its own integrity";
+	if (proposal_has(prop, tr))
+		return "stands there twice";
+	if (level && alg->alg_id == KE_NONE)
+		return NULL;
+	return alg_refusal(alg, prop->prop_protocol);
+}
+
 static bool add_word(struct proposal *prop, const char *word,
-		     const char **legacy, char *err, size_t err_size)
+		     unsigned int level, const char **legacy, char *err,
+		     size_t err_size)
 {
 	const struct algorithm *alg = find_word(word);
-	const struct transform *encr;
 	struct transform tr;
 	const char *refusal;
 
@@ -366,13 +459,9 @@ static bool add_word(struct proposal *prop, const char *word,
 		return refuse_unknown(word, err, err_size);
 	tr = (struct transform){ alg->alg_type, alg->alg_id,
 				 alg->alg_key_bits };
-	encr = proposal_first(prop, TRANSFORM_ENCR);
-	refusal = alg_refusal(alg, prop->prop_protocol);
-	if (prop->prop_protocol == PROTO_ESP && tr.tr_type == TRANSFORM_INTEG &&
-	    encr && encr_is_aead(encr->tr_id))
-		refusal = "is too much: the cipher brings its own integrity";
-	if (!refusal && proposal_has(prop, &tr))
-		refusal = "stands there twice";
+	if (level)
+		tr.tr_type = (u8)(TRANSFORM_ADDKE1 + level - 1);
+	refusal = word_refusal(prop, alg, &tr, level);
 	if (!refusal && !proposal_add(prop, tr.tr_type, tr.tr_id,
 				      tr.tr_key_bits))
 		refusal = "is one algorithm too many";
@@ -382,6 +471,22 @@ static bool add_word(struct proposal *prop, const char *word,
 	}
 	if (alg->alg_flags & LEGACY && legacy && !*legacy)
 		*legacy = alg->alg_word;
+	return true;
+}
+
+/* "x25519+mlkem768": each + adds a key exchange to those before it. */
+static bool add_words(struct proposal *prop, char *words, const char **legacy,
+		      char *err, size_t err_size)
+{
+	unsigned int level = 0;
+	char *word;
+
+	for (; (word = strsep(&words, "+")); level++) {
+		if (!*word && words)
+			continue;	/* none of that number */
+		if (!add_word(prop, word, level, legacy, err, err_size))
+			return false;
+	}
 	return true;
 }
 
@@ -423,6 +528,21 @@ static bool complete_ike(struct proposal *prop, bool aead, char *err,
 	return true;
 }
 
+/* RFC 9370 section 2.2.4: they come after a first one. */
+static bool check_addke(const struct proposal *prop, char *err, size_t err_size)
+{
+	struct transform none = { TRANSFORM_KE, KE_NONE, 0 };
+	u8 last = prop->prop_count ?
+		  prop->prop_transforms[prop->prop_count - 1].tr_type : 0;
+
+	if (!is_addke(last) || (proposal_first(prop, TRANSFORM_KE) &&
+				!proposal_has(prop, &none)))
+		return true;
+	snprintf(err, err_size,
+		 "an additional key exchange needs a first one, as in \"x25519+mlkem768\", which is not optional");
+	return false;
+}
+
 static bool complete(struct proposal *prop, char *err, size_t err_size)
 {
 	bool aead = false, other = false;
@@ -459,7 +579,7 @@ static bool complete(struct proposal *prop, char *err, size_t err_size)
 			 "this cipher needs a hash for integrity, as in \"-sha256\"");
 		return false;
 	}
-	return true;
+	return check_addke(prop, err, err_size);
 }
 
 bool proposal_parse(struct proposal *prop, u8 protocol, const char *text,
@@ -477,7 +597,7 @@ bool proposal_parse(struct proposal *prop, u8 protocol, const char *text,
 	}
 	memcpy(buf, text, len + 1);
 	while ((word = strsep(&rest, "-")))
-		if (!add_word(&parsed, word, legacy, err, err_size))
+		if (!add_words(&parsed, word, legacy, err, err_size))
 			return false;
 	if (!complete(&parsed, err, err_size))
 		return false;
@@ -531,22 +651,49 @@ static const char *word_in(const struct proposal *prop,
 	return word;
 }
 
+/*
+ * The first alternatives of all key exchanges in one word, "x25519+mlkem768",
+ * then further ones of the additional exchanges with as many + before them.
+ */
+static void print_word(const struct proposal *prop, size_t at, char *buf,
+		       size_t size)
+{
+	const struct transform *tr = &prop->prop_transforms[at], *other;
+	const char *word = word_in(prop, tr);
+	u8 level, type = tr->tr_type;
+
+	if (is_addke(type)) {
+		if (proposal_first(prop, type) == tr)
+			return;
+		text_append(buf, size, "-");
+		for (level = TRANSFORM_ADDKE1; level <= type; level++)
+			text_append(buf, size, "+");
+		text_append(buf, size, "%s", word ?: "?");
+		return;
+	}
+	text_append(buf, size, "%s%s", buf[0] ? "-" : "", word ?: "?");
+	if (type != TRANSFORM_KE || proposal_first(prop, type) != tr)
+		return;
+	for (level = 1; level <= 7; level++) {
+		other = proposal_first(prop, (u8)(TRANSFORM_ADDKE1 + level - 1));
+		if (other)
+			text_append(buf, size, "+%s", transform_word(other) ?: "?");
+		else if (prop->prop_transforms[prop->prop_count - 1].tr_type >
+			 TRANSFORM_ADDKE1 + level - 1)
+			text_append(buf, size, "+");
+	}
+}
+
 const char *proposal_print(const struct proposal *prop, char *buf, size_t size)
 {
 	bool implied = prop->prop_protocol == PROTO_IKE && prfs_implied(prop);
-	const struct transform *tr;
-	const char *word;
 	size_t i;
 
 	buf[0] = '\0';
-	for (i = 0; i < prop->prop_count; i++) {
-		tr = &prop->prop_transforms[i];
-		word = word_in(prop, tr);
-		if (implied && tr->tr_type == TRANSFORM_PRF)
-			continue;
-		text_append(buf, size, "%s%s", buf[0] ? "-" : "",
-			    word ? word : "?");
-	}
+	for (i = 0; i < prop->prop_count; i++)
+		if (!implied ||
+		    prop->prop_transforms[i].tr_type != TRANSFORM_PRF)
+			print_word(prop, i, buf, size);
 	return buf;
 }
 
@@ -610,15 +757,6 @@ const char *transform_type_name(u8 type, char buf[16])
 	else
 		snprintf(buf, 16, "TYPE %u", type);
 	return buf;
-}
-
-static const struct algorithm *find_named(const struct transform *tr)
-{
-	struct transform ke = *tr;
-
-	if (tr->tr_type >= TRANSFORM_ADDKE1 && tr->tr_type <= TRANSFORM_ADDKE7)
-		ke.tr_type = TRANSFORM_KE;
-	return find_id(&ke);
 }
 
 const char *transform_name(const struct transform *tr,

@@ -124,6 +124,13 @@ struct proposal {
 	struct transform prop_transforms[PROPOSAL_TRANSFORMS_MAX];
 };
 
+/* Whether a key exchange withstands quantum computers, as far as is known. */
+bool ke_is_quantum(u16 id);
+/* Whether the OpenSSL that we run with can do it. */
+bool ke_at_hand(u16 id);
+/* Whatever is chosen from it has such a key exchange. */
+bool proposal_is_quantum(const struct proposal *prop);
+
 /* Combined-mode cipher: no INTEG transform goes with it (RFC 5282). */
 bool encr_is_aead(u16 id);
 
@@ -134,8 +141,10 @@ bool encr_is_aead(u16 id);
  * AEAD, and integrity and PRF beside CBC; "prfsha256" names only the PRF. In
  * esp a key exchange asks for perfect forward secrecy, "none" makes it
  * optional; an ah proposal ("sha256-x25519") is the same without a cipher.
- * Without esn or noesn the proposal carries no ESN transform:
- * proposal_set_esn() adds it.
+ * "x25519+mlkem768" does one key exchange after the other (RFC 9370); further
+ * alternatives for the second have one + before them, "+mlkem1024", those for
+ * the third two, and "+none" makes the second optional. Without esn or noesn the
+ * proposal carries no ESN transform: proposal_set_esn() adds it.
  *
  * Returns false with the reason in err. Whatever is not in this release, or is
  * forbidden by the RFCs, is refused; legacy algorithms are taken because they
@@ -155,10 +164,15 @@ const char *proposal_describe(const struct proposal *prop, char *buf,
 			      size_t size);
 #define PROPOSAL_STRLEN	1024
 
-/* The safe defaults; returns how many (at most PROPOSALS_MAX). */
+/*
+ * The safe defaults, of which this OpenSSL may lack some; returns how many (at
+ * most PROPOSALS_MAX).
+ */
 size_t proposal_defaults(struct proposal props[PROPOSALS_MAX], u8 protocol);
 /* The same in words, as they would stand in the configuration. */
 #define IKE_DEFAULT_TEXT \
+	"aes256gcm-aes128gcm-chacha20poly1305-sha256-sha384-sha512-" \
+	"x25519+mlkem768, " \
 	"aes256gcm-aes128gcm-chacha20poly1305-sha256-sha384-sha512-x25519-ecp256-modp2048, " \
 	"aes256-aes128-sha256-sha384-sha512-x25519-ecp256-modp2048"
 #define ESP_DEFAULT_TEXT \
