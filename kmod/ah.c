@@ -438,6 +438,7 @@ static struct sk_buff *build(struct digest *digest, struct sk_buff *skb,
 	skb_reserve(copy, headroom);
 	/* Completes the checksum on the way, if that was left to us. */
 	skb_copy_and_csum_dev(skb, skb_put(copy, skb->len));
+	cyg_mss_clamp(sa->policy, copy, flow);
 	copy->priority = skb->priority;
 	skb_dst_set_noref(copy, dst);
 	if (own)
@@ -452,7 +453,7 @@ static struct sk_buff *build(struct digest *digest, struct sk_buff *skb,
 	if (own)
 		skb_push(copy, digest->headers.len);
 	else
-		cyg_ipaddr_push(sa, copy, IPPROTO_AH, flow->dsfield);
+		cyg_ipaddr_push(sa, copy, IPPROTO_AH, cyg_ipaddr_class(sa, skb, flow));
 	put_lengths(copy, sa->family);
 	return copy;
 }
@@ -495,8 +496,7 @@ static enum cygnet_drop prepare(struct digest *digest, struct sk_buff *skb,
 enum cygnet_drop cyg_ah_output(struct cyg_sa *sa, struct sk_buff *skb,
 			       const struct cyg_flow *flow, struct dst_entry *dst)
 {
-	u32 ah_len = ALIGN(sizeof(struct cyg_ah_header) + sa->icv_len,
-			   sa->family == 4 ? 4 : 8);
+	u32 ah_len = cyg_ah_len(sa);
 	struct cyg_headers headers = {
 		.len = cyg_ipaddr_header_len(sa->family),
 		.next = flow->family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6,

@@ -87,7 +87,7 @@ struct departure {
  * @err: of any of them
  * @bytes: of inner packets
  * @count: of inner packets
- * @dsfield: of the outer header
+ * @class: of the outer header
  */
 struct burst {
 	struct cyg_sa *sa;
@@ -96,7 +96,7 @@ struct burst {
 	int err;
 	u32 bytes;
 	u16 count;
-	u8 dsfield;
+	struct cyg_class class;
 };
 
 static struct burst *burst(struct sk_buff *skb)
@@ -319,7 +319,7 @@ static u32 send_pieces(const struct burst *b, struct sk_buff *skb)
 					  room);
 			if (!piece)
 				cyg_stats_drop_sa(CYGNET_DROP_TX_MEMORY, b->sa);
-			if (!piece || cyg_encap_send(b->sa, piece, b->dsfield))
+			if (!piece || cyg_encap_send(b->sa, piece, b->class))
 				lost++;
 		}
 	}
@@ -331,7 +331,7 @@ static u32 send_out(const struct burst *b, struct sk_buff *skb)
 {
 	if (skb_is_gso(skb) && !cyg_sa_encapsulated(b->sa))
 		return send_pieces(b, skb);
-	return cyg_encap_send(b->sa, skb, b->dsfield) ? b->count : 0;
+	return cyg_encap_send(b->sa, skb, b->class) ? b->count : 0;
 }
 
 /* The burst is whole: out with it, or with none of it. */
@@ -423,7 +423,7 @@ static struct sk_buff *new_burst(const struct plan *plan)
 		.sa = plan->sa,
 		.departure = plan->departure,
 		.pending = ATOMIC_INIT(1),
-		.dsfield = plan->flow->dsfield,
+		.class = cyg_ipaddr_class(plan->sa, plan->skb, plan->flow),
 	};
 	if (plan->departure) {
 		atomic_inc(&plan->departure->pending);
@@ -648,7 +648,7 @@ bool cyg_batch_send(struct cyg_sa *sa, struct sk_buff *skb,
 	struct sk_buff *out;
 	int cpu;
 
-	if (!batch_send || !cyg_linear_fits(sa) || !make_plan(&plan))
+	if (!batch_send || !cyg_linear_fits(sa) || sa->tfc || !make_plan(&plan))
 		return false;
 	plan.base = cyg_ipaddr_pseudo(skb, flow);
 	cpu = cyg_spread_pick();

@@ -469,6 +469,7 @@ static enum cygnet_drop begin(struct cyg_cell *cell, struct inner *in, u32 over)
 		kfree_skb(skb);
 		return CYGNET_DROP_RX_MEMORY;
 	}
+	cyg_mss_clamp(in->sa->policy, skb, &flow);
 	if (mergeable)
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
 	m.skb = skb;

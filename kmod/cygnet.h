@@ -28,7 +28,7 @@
  * Send, with BH off:
  *
  *   device.c   device_xmit
- *     └► output.c  cyg_output_xmit           flow → policy → SA → route
+ *     └► output.c  cyg_output_xmit           flow → policy → SA → route → MTU
  *          ├► batch.c  cyg_batch_send        super-packets: sequence numbers,
  *          │    │                            segments, copies, trailers
  *          │    └► linear.c  cyg_linear_run      encrypts in place
@@ -42,6 +42,7 @@
  * AH goes through ah.c in the place of esp.c and crypt.c. In a namespace with
  * steer policies, steer.c leads packets to the device that were not routed there,
  * and drops cleartext that should not be any.
+ * What is too large is told so, or cut up by fragment.c and begins anew; pmtu.c knows what is.
  *
  * In transport mode transport.c keeps the packet's own IP header: split off in
  * cyg_esp_output and put back when sending, and the same when receiving.
@@ -82,6 +83,7 @@
 #define CYG_IV_MAX	16
 #define CYG_ICV_MAX	32
 #define CYG_BLOCK_MAX	16
+#define CYG_PMTU_HASH_BITS	8
 
 /* What may be in front of a packet: IPv6, UDP, ESP, IV. */
 #define CYG_HEADERS_MAX	(40 + 8 + sizeof(struct cyg_esp_header) + CYG_IV_MAX)
@@ -92,6 +94,8 @@
 /* ... and with any algorithm. */
 #define CYG_OVERHEAD_WORST	(CYG_HEADERS_MAX + CYG_BLOCK_MAX - 1 + \
 				 sizeof(struct cyg_esp_trailer) + CYG_ICV_MAX)
+
+struct nf_hook_state;
 
 /**
  * struct cyg_job - what is given to another processor
@@ -169,6 +173,26 @@ struct cyg_rejected {
 };
 
 /**
+ * struct cyg_pmtu - what was learnt about outer paths
+ * @lock: protects the rest
+ * @generation: changes with it
+ * @count: of paths
+ * @searched: jiffies of the last search through all SAs
+ * @timer: for the first of @paths
+ * @paths: next to be forgotten first
+ * @hash: the same by addresses
+ */
+struct cyg_pmtu {
+	spinlock_t lock; /* the rest */
+	u32 generation;
+	u32 count;
+	unsigned long searched;
+	struct timer_list timer;
+	struct list_head paths;
+	struct hlist_head hash[1 << CYG_PMTU_HASH_BITS];
+};
+
+/**
  * struct cyg_net - what a network namespace has
  * @net: the namespace
  * @lock: protects all of the following up to @devices
@@ -190,6 +214,7 @@ struct cyg_rejected {
  * @port_count: how many; the hooks exist while there is one
  * @devices: cyg_device.node
  * @routes: of peers' packets, once there was a port
+ * @pmtu: of outer paths
  * @control: sockets that outer packets are sent with, IPv4 and IPv6
  * @drops: counters
  * @rejected: what is told of them
@@ -218,6 +243,7 @@ struct cyg_net {
 	struct list_head devices;
 
 	struct cyg_routes __percpu *routes;
+	struct cyg_pmtu pmtu;
 	struct sock *control[2];
 	struct cyg_drops __percpu *drops;
 	struct cyg_rejected rejected;
@@ -301,6 +327,25 @@ struct cyg_rules {
 	struct cyg_entry entries[];
 };
 
+#define CYG_DSCP_COPY	0xff
+#define CYG_LABEL_OWN	U32_MAX
+
+/**
+ * struct cyg_options - what a policy wants of outer headers, and of SYNs
+ * @df: enum cygnet_df
+ * @dscp: of all, or CYG_DSCP_COPY
+ * @ttl: or hop limit, 0 for the system's
+ * @keep_mss: SYNs pass as they are
+ * @flow_label: of IPv6, or CYG_LABEL_OWN
+ */
+struct cyg_options {
+	u8 df;
+	u8 dscp;
+	u8 ttl;
+	bool keep_mss;
+	u32 flow_label;
+};
+
 /**
  * struct cyg_policy - an SPD entry, for both directions
  * @rcu: readers of the device's spd may still see it
@@ -308,6 +353,7 @@ struct cyg_rules {
  * @id: stable
  * @mode: of its SAs
  * @protocol: of its SAs
+ * @options: each for itself may change at any time
  * @name: for people
  * @node: in cyg_device.policies
  * @sas: cyg_sa.policy_node, oldest first
@@ -325,6 +371,7 @@ struct cyg_policy {
 	u32 id;
 	u8 mode;
 	u8 protocol;
+	struct cyg_options options;
 	char name[CYGNET_NAME_LEN_MAX + 1];
 	struct list_head node;
 	struct list_head sas;
@@ -423,6 +470,7 @@ struct cyg_ends {
  * @dport: UDP encapsulation
  * @keepalive: seconds, outbound
  * @roam: the peer may move, inbound
+ * @tfc: length to pad inner packets to, outbound, 0 for none
  * @sequence: to start from
  * @life: limits
  */
@@ -442,6 +490,7 @@ struct cyg_sa_config {
 	__be16 sport, dport;
 	u16 keepalive;
 	bool roam;
+	u16 tfc;
 	u64 sequence;
 	struct cyg_lifetime life;
 };
@@ -461,6 +510,8 @@ struct cyg_sa_config {
  * @sport: UDP encapsulation if both ports are set
  * @dport: UDP encapsulation if both ports are set
  * @keepalive: seconds between NAT keepalives, 0 for none
+ * @tfc: length that inner packets are padded to, 0 for none
+ * @flow_label: of its own, for IPv6
  * @iv_len: bytes of IV in front of the ciphertext
  * @icv_len: bytes of ICV behind it
  * @block: what is encrypted is a multiple of that
@@ -482,6 +533,11 @@ struct cyg_sa_config {
  * @drops: counters
  * @dst_cache: route to @dst, outbound
  * @order: of what leaves, outbound
+ * @mtu: of inner packets, once @outer_mtu is known
+ * @outer_mtu: of outer packets, 0 before the first
+ * @route_mtu: what the route said then
+ * @route_inner: @mtu by that alone
+ * @pmtu_generation: of what had been learnt then
  * @ref: held by packets inside crypto, and once by the SADB
  * @free_work: the end
  * @expiry: lifetime in seconds
@@ -508,6 +564,8 @@ struct cyg_sa {
 	u16 key_bits;
 	__be16 sport, dport;
 	u16 keepalive;
+	u16 tfc;
+	__be32 flow_label;
 	u8 iv_len;
 	u8 icv_len;
 	u8 block;
@@ -529,6 +587,9 @@ struct cyg_sa {
 	struct cyg_drops __percpu *drops;
 	struct dst_cache dst_cache;
 	struct cyg_order order;
+	u32 mtu, outer_mtu;
+	u32 route_mtu, route_inner;
+	u32 pmtu_generation;
 	struct percpu_ref ref;
 	struct rcu_work free_work;
 	struct hrtimer expiry;
@@ -549,6 +610,13 @@ static inline bool cyg_sa_encapsulated(const struct cyg_sa *sa)
 	return sa->sport && sa->dport;
 }
 
+/* An AH header with its ICV, padded (RFC 4302 section 3.3.3.2.1). */
+static inline u32 cyg_ah_len(const struct cyg_sa *sa)
+{
+	return ALIGN(sizeof(struct cyg_ah_header) + sa->icv_len,
+		     sa->family == 4 ? 4 : 8);
+}
+
 /**
  * struct cyg_headers - the IP headers that a packet keeps in transport mode
  * @len: in bytes, 0 in tunnel mode
@@ -562,6 +630,24 @@ struct cyg_headers {
 };
 
 /**
+ * struct cyg_class - what an outer header has from the packet inside
+ * @dsfield: DSCP and ECN
+ * @df: not to be fragmented, IPv4
+ */
+struct cyg_class {
+	u8 dsfield;
+	bool df;
+};
+
+/* Must outer IPv4 not be fragmented, if the packet inside must or may? */
+static inline bool cyg_sa_df(const struct cyg_sa *sa, bool inside)
+{
+	u8 df = READ_ONCE(sa->policy->options.df);
+
+	return df == CYGNET_DF_SET || (df == CYGNET_DF_COPY && inside);
+}
+
+/**
  * struct cyg_crypt - a packet inside crypto
  * @sa: held
  * @source: the received packet, only read; NULL when sending
@@ -572,7 +658,8 @@ struct cyg_headers {
  * @sequence: of the packet
  * @inner_len: length of the inner packet, sending
  * @headers: in front of the data of @skb, transport mode
- * @dsfield: of the outer header (received) or the inner one (sending)
+ * @dsfield: of the outer header, received
+ * @class: of the outer header, sending
  * @iv: as on the wire
  * @aad: associated data with the IV behind it
  * @aad_scratch: authencesn() writes there when it writes elsewhere than it reads
@@ -592,6 +679,7 @@ struct cyg_crypt {
 	u32 inner_len;
 	struct cyg_headers headers;
 	u8 dsfield;
+	struct cyg_class class;
 	u8 iv[CYG_IV_MAX] __aligned(8);
 	__be32 aad[3 + CYG_IV_MAX / 4];
 	__be32 aad_scratch[3 + CYG_IV_MAX / 4];
@@ -723,7 +811,7 @@ void cyg_device_set_outer(struct cyg_net *cn, struct cyg_device *cyg,
 int cyg_encap_add_port(struct cyg_net *cn, __be16 port);
 int cyg_encap_del_port(struct cyg_net *cn, __be16 port);
 void cyg_encap_close(struct cyg_net *cn);
-int cyg_encap_send(struct cyg_sa *sa, struct sk_buff *skb, u8 dsfield);
+int cyg_encap_send(struct cyg_sa *sa, struct sk_buff *skb, struct cyg_class class);
 int cyg_encap_send_own(struct cyg_sa *sa, struct sk_buff *skb, u32 header_len);
 void cyg_encap_keepalive(struct cyg_sa *sa);
 
@@ -735,7 +823,11 @@ enum cygnet_drop cyg_esp_output(struct cyg_sa *sa, struct sk_buff *skb,
 				struct dst_entry *dst);
 void cyg_esp_accept(struct cyg_sa *sa, struct sk_buff *skb, const struct sk_buff *source,
 		    u64 sequence, u8 dsfield);
+int cyg_esp_dummy(struct cyg_sa *sa, u32 len);
 void cyg_esp_inherit_owner(struct sk_buff *to, struct sk_buff *from);
+
+/* fragment.c */
+struct sk_buff *cyg_fragment_split(struct sk_buff *skb, u32 mtu);
 
 /* input.c */
 int cyg_input_init(void);
@@ -762,10 +854,14 @@ void cyg_ipaddr_outer(const struct sk_buff *skb, u8 family,
 bool cyg_ipaddr_xfrm_holds(struct net *net, u32 mark, const struct cyg_addr *dst,
 			   __be32 spi, u8 protocol, u8 family);
 struct dst_entry *cyg_ipaddr_route(struct cyg_sa *sa);
+u32 cyg_ipaddr_mtu(const struct dst_entry *dst, u8 family);
+bool cyg_ipaddr_may_fragment(const struct sk_buff *skb, u8 family);
+struct cyg_class cyg_ipaddr_class(const struct cyg_sa *sa, const struct sk_buff *skb,
+				  const struct cyg_flow *flow);
 int cyg_ipaddr_send(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,
-		    u8 dsfield);
+		    struct cyg_class class);
 void cyg_ipaddr_push(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,
-		     u8 dsfield);
+		     struct cyg_class class);
 int cyg_ipaddr_send_own(struct cyg_sa *sa, struct sk_buff *skb);
 void cyg_ipaddr_udp_checksum(struct cyg_sa *sa, struct sk_buff *skb);
 __wsum cyg_ipaddr_pseudo(const struct sk_buff *skb, const struct cyg_flow *flow);
@@ -780,6 +876,10 @@ int cyg_linear_run(struct cyg_op *op, struct scatterlist *src, u64 sequence, u32
 void *cyg_linear_find(const struct sk_buff *skb, u32 offset, u32 len,
 		      struct cyg_cursor *cursor);
 void cyg_linear_uninit(void);
+
+/* mss.c */
+void cyg_mss_clamp(struct cyg_policy *policy, struct sk_buff *skb,
+		   const struct cyg_flow *flow);
 
 /* netlink.c */
 extern bool cyg_userns_admin;
@@ -796,6 +896,16 @@ void cyg_netlink_policy(struct cyg_net *cn, struct cyg_policy *policy, u8 cmd);
 /* output.c */
 void cyg_output_xmit(struct cyg_device *cyg, struct sk_buff *skb);
 
+/* pmtu.c */
+void cyg_pmtu_open(struct cyg_net *cn);
+void cyg_pmtu_close(struct cyg_net *cn);
+u32 cyg_pmtu_inner(struct cyg_sa *sa, const struct dst_entry *dst);
+u32 cyg_pmtu_policy(struct cyg_policy *policy);
+bool cyg_pmtu_quoted(struct cyg_net *cn, const struct sk_buff *skb, u32 at, u8 family,
+		     u32 mtu);
+unsigned int cyg_pmtu_icmp4(struct sk_buff *skb, const struct nf_hook_state *state, u32 at);
+unsigned int cyg_pmtu_icmp6(struct sk_buff *skb, const struct nf_hook_state *state, u32 at);
+
 /* roam.c */
 void cyg_roam(struct cyg_sa *sa, const struct sk_buff *source);
 
@@ -804,6 +914,8 @@ int cyg_sadb_open(struct cyg_net *cn);
 void cyg_sadb_close(struct cyg_net *cn);
 struct cyg_sa *cyg_sadb_input(struct cyg_net *cn, u8 protocol, __be32 spi,
 			      const struct cyg_addr *dst, u8 family, bool *exact);
+struct cyg_sa *cyg_sadb_output(struct cyg_net *cn, u8 protocol, __be32 spi,
+			       const struct cyg_addr *dst, u8 family);
 struct cyg_sa *cyg_sadb_find(struct cyg_net *cn, u8 protocol, __be32 spi,
 			     const struct cyg_addr *dst, u8 family);
 struct cyg_sa *cyg_sadb_new(struct cyg_net *cn, const struct cyg_sa_config *config);

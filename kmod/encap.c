@@ -161,6 +161,8 @@ static unsigned int local_in(struct sk_buff *skb, const struct nf_hook_state *st
 static unsigned int local_in4(void *priv, struct sk_buff *skb,
 			      const struct nf_hook_state *state)
 {
+	if (ip_hdr(skb)->protocol == IPPROTO_ICMP)
+		return cyg_pmtu_icmp4(skb, state, ip_hdrlen(skb));
 	if (ip_hdr(skb)->protocol != IPPROTO_UDP)
 		return NF_ACCEPT;
 	return local_in(skb, state, ip_hdrlen(skb), 4);
@@ -199,6 +201,8 @@ static unsigned int local_in6(void *priv, struct sk_buff *skb,
 		if (verdict != NF_ACCEPT)
 			return verdict;
 	}
+	if (next_header(skb) == IPPROTO_ICMPV6)
+		return cyg_pmtu_icmp6(skb, state, skb_transport_offset(skb));
 	if (next_header(skb) != IPPROTO_UDP)
 		return NF_ACCEPT;
 	return local_in(skb, state, skb_transport_offset(skb), 6);
@@ -355,18 +359,18 @@ static void push_udp(struct cyg_sa *sa, struct sk_buff *skb)
  * cyg_encap_send - add UDP if the SA wants it, then IP, and send
  * @sa: outbound
  * @skb: from its ESP header, with a dst; if encapsulated, maybe many of one size
- * @dsfield: DSCP and ECN of the outer header
+ * @class: of cyg_ipaddr_class()
  *
  * Return: 0, or a drop that somebody else counts
  */
-int cyg_encap_send(struct cyg_sa *sa, struct sk_buff *skb, u8 dsfield)
+int cyg_encap_send(struct cyg_sa *sa, struct sk_buff *skb, struct cyg_class class)
 {
 	if (!cyg_sa_encapsulated(sa)) {
 		skb_reset_transport_header(skb);
-		return cyg_ipaddr_send(sa, skb, sa->key.protocol, dsfield);
+		return cyg_ipaddr_send(sa, skb, sa->key.protocol, class);
 	}
 	push_udp(sa, skb);
-	return cyg_ipaddr_send(sa, skb, IPPROTO_UDP, dsfield);
+	return cyg_ipaddr_send(sa, skb, IPPROTO_UDP, class);
 }
 
 /**
@@ -412,5 +416,5 @@ void cyg_encap_keepalive(struct cyg_sa *sa)
 	skb_reserve(skb, headroom);
 	skb_put_u8(skb, 0xff);
 	skb_dst_set(skb, dst);
-	cyg_encap_send(sa, skb, 0);
+	cyg_encap_send(sa, skb, (struct cyg_class){});
 }

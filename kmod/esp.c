@@ -196,9 +196,9 @@ static void leave(struct cyg_crypt *crypt, int err)
 		cyg_stats_drop(reason, sa->cn, dev, sa);
 		cyg_stats_free_skb(crypt->skb, reason);
 	} else if (header_len ? cyg_encap_send_own(sa, crypt->skb, header_len) :
-				cyg_encap_send(sa, crypt->skb, crypt->dsfield)) {
+				cyg_encap_send(sa, crypt->skb, crypt->class)) {
 		DEV_STATS_INC(dev, tx_errors);
-	} else {
+	} else if (crypt->inner_len) {
 		dev_sw_netstats_tx_add(dev, 1, crypt->inner_len);
 	}
 	rcu_read_unlock();
@@ -273,23 +273,49 @@ static u32 room_for_headers(const struct cyg_sa *sa)
 	       (cyg_sa_encapsulated(sa) ? sizeof(struct udphdr) : 0);
 }
 
-/* The plaintext, trailed, with room for all headers and the ICV. */
-static struct sk_buff *plain_copy(struct cyg_sa *sa, struct sk_buff *skb,
-				  const struct cyg_headers *headers,
+/* Room for @len bytes of plaintext with their trailer, all headers and the ICV. */
+static struct sk_buff *new_packet(const struct cyg_sa *sa, u32 len,
 				  const struct dst_entry *dst)
 {
 	u32 headroom = LL_RESERVED_SPACE(dst->dev) + dst->header_len +
 		       CYG_HEADERS_MAX;
+	struct sk_buff *skb;
+
+	skb = alloc_skb(headroom + len + sa->block - 1 + sizeof(struct cyg_esp_trailer) +
+			sa->icv_len, GFP_ATOMIC | __GFP_NOWARN);
+	if (skb)
+		skb_reserve(skb, headroom);
+	return skb;
+}
+
+/*
+ * Traffic flow confidentiality (RFC 4303 section 2.7): short packets look like
+ * longer ones, as far as the path carries those. Only where the packet says by
+ * itself how long it is.
+ */
+static u32 padded_len(const struct cyg_sa *sa, u32 len)
+{
+	if (!sa->tfc || sa->mode == CYGNET_MODE_TRANSPORT)
+		return len;
+	return max(len, min_t(u32, sa->tfc, READ_ONCE(sa->mtu)));
+}
+
+/* The plaintext, trailed. */
+static struct sk_buff *plain_copy(struct cyg_sa *sa, struct sk_buff *skb,
+				  const struct cyg_flow *flow,
+				  const struct cyg_headers *headers,
+				  const struct dst_entry *dst)
+{
+	u32 len = padded_len(sa, skb->len);
 	struct sk_buff *copy;
 
-	copy = alloc_skb(headroom + skb->len + sa->block - 1 +
-			 sizeof(struct cyg_esp_trailer) + sa->icv_len,
-			 GFP_ATOMIC | __GFP_NOWARN);
+	copy = new_packet(sa, len, dst);
 	if (!copy)
 		return NULL;
-	skb_reserve(copy, headroom);
 	/* Completes the checksum on the way, if that was left to us. */
 	skb_copy_and_csum_dev(skb, skb_put(copy, skb->len));
+	cyg_mss_clamp(sa->policy, copy, flow);
+	skb_put_zero(copy, len - skb->len);
 	if (headers->len)
 		cyg_transport_detach(sa, copy, headers, room_for_headers(sa),
 				     cyg_sa_encapsulated(sa) ? IPPROTO_UDP : IPPROTO_ESP);
@@ -329,6 +355,22 @@ static void push_header(struct sk_buff *skb, const struct cyg_crypt *crypt)
 	header->sequence = htonl(lower_32_bits(crypt->sequence));
 }
 
+/* @crypt has its number, @skb the plaintext with its trailer. */
+static void encrypt(struct cyg_crypt *crypt, struct sk_buff *skb)
+{
+	const struct cyg_sa *sa = crypt->sa;
+	u32 len = skb->len;
+
+	crypt->skb = skb;
+	crypt->done = encrypted;
+	make_iv(crypt, sa);
+	set_aad(crypt, sa);
+	skb_put(skb, sa->icv_len);
+	sg_set_buf(&crypt->dst[1], skb->data, skb->len);
+	push_header(skb, crypt);
+	cyg_crypt_encrypt(crypt, len);
+}
+
 /**
  * cyg_esp_output - encrypt a packet and send it
  * @sa: outbound
@@ -347,7 +389,6 @@ enum cygnet_drop cyg_esp_output(struct cyg_sa *sa, struct sk_buff *skb,
 	struct cyg_crypt *crypt;
 	enum cygnet_drop reason;
 	struct sk_buff *copy;
-	u32 len;
 
 	crypt = cyg_crypt_new(sa, 0);
 	if (!crypt)
@@ -356,7 +397,7 @@ enum cygnet_drop cyg_esp_output(struct cyg_sa *sa, struct sk_buff *skb,
 	reason = find_headers(sa, skb, flow, &crypt->headers);
 	if (reason)
 		goto free_crypt;
-	copy = plain_copy(sa, skb, &crypt->headers, dst);
+	copy = plain_copy(sa, skb, flow, &crypt->headers, dst);
 	if (!copy) {
 		reason = CYGNET_DROP_TX_MEMORY;
 		goto free_crypt;
@@ -364,25 +405,15 @@ enum cygnet_drop cyg_esp_output(struct cyg_sa *sa, struct sk_buff *skb,
 	reason = cyg_sadb_next_sequence(sa, flow->length, &crypt->sequence);
 	if (reason)
 		goto free_copy;
-	crypt->skb = copy;
 	crypt->inner_len = flow->length;
-	crypt->dsfield = flow->dsfield;
-	make_iv(crypt, sa);
-	crypt->done = encrypted;
-	set_aad(crypt, sa);
-
+	crypt->class = cyg_ipaddr_class(sa, skb, flow);
 	if (!take_turn(sa, crypt)) {
 		reason = CYGNET_DROP_TX_QUEUE;
 		goto free_copy;
 	}
-
-	len = copy->len;
-	skb_put(copy, sa->icv_len);
-	sg_set_buf(&crypt->dst[1], copy->data, copy->len);
-	push_header(copy, crypt);
 	cyg_esp_inherit_owner(copy, skb);
 	skb_dst_set(copy, dst);
-	cyg_crypt_encrypt(crypt, len);
+	encrypt(crypt, copy);
 	return 0;
 
 free_copy:
@@ -390,4 +421,52 @@ free_copy:
 free_crypt:
 	cyg_crypt_free(crypt);
 	return reason;
+}
+
+/**
+ * cyg_esp_dummy - send a packet that means nothing (RFC 4303 section 2.6)
+ * @sa: outbound
+ * @len: of its payload, held to what the path carries
+ *
+ * Call under rcu_read_lock() with BH off.
+ *
+ * Return: 0 or an error
+ */
+int cyg_esp_dummy(struct cyg_sa *sa, u32 len)
+{
+	/* Nothing that says what the outer header should be. */
+	const struct cyg_flow none = { .family = 6 };
+	struct dst_entry *dst = cyg_ipaddr_route(sa);
+	struct cyg_crypt *crypt;
+	struct sk_buff *skb;
+	int err = -ENOMEM;
+	u32 most;
+
+	if (IS_ERR(dst))
+		return PTR_ERR(dst);
+	most = cyg_pmtu_inner(sa, dst);
+	if (sa->mode == CYGNET_MODE_TRANSPORT)
+		most -= cyg_ipaddr_header_len(sa->family);
+	len = min(len, most);
+	crypt = cyg_crypt_new(sa, 0);
+	skb = crypt ? new_packet(sa, len, dst) : NULL;
+	if (!skb)
+		goto free;
+	if (cyg_sadb_next_sequence(sa, 0, &crypt->sequence)) {
+		err = -EKEYEXPIRED;
+		goto free;
+	}
+	get_random_bytes(skb_put(skb, len), len);
+	put_trailer(skb, sa, IPPROTO_NONE);
+	crypt->class = cyg_ipaddr_class(sa, skb, &none);
+	skb_dst_set(skb, dst);
+	encrypt(crypt, skb);
+	return 0;
+
+free:
+	kfree_skb(skb);
+	if (crypt)
+		cyg_crypt_free(crypt);
+	dst_release(dst);
+	return err;
 }

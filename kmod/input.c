@@ -5,6 +5,8 @@
  * Kernel xfrm works beside us: what is not ours gets -EINVAL, untouched but
  * for pskb_may_pull(), and goes on to the next handler.
  */
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
 #include <linux/skbuff.h>
 #include <net/inet_ecn.h>
 #include <net/ip.h>
@@ -186,15 +188,24 @@ static int native_ah6_rcv(struct sk_buff *skb)
 	return receive_ah(skb, 6);
 }
 
-/* ICMP about ESP is not looked at yet: leave it to the next handler. */
+/* ICMP about a packet that @skb begins with. Not ours: leave it to the next handler. */
 static int err4(struct sk_buff *skb, u32 info)
 {
+	const struct icmphdr *icmp = icmp_hdr(skb);
+
+	if (icmp->type == ICMP_DEST_UNREACH && icmp->code == ICMP_FRAG_NEEDED &&
+	    cyg_pmtu_quoted(cyg_net(dev_net(skb->dev)), skb, 0, 4,
+			    ntohs(icmp->un.frag.mtu)))
+		return 0;
 	return -ENOENT;
 }
 
 static int err6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 		u8 code, int offset, __be32 info)
 {
+	if (type == ICMPV6_PKT_TOOBIG &&
+	    cyg_pmtu_quoted(cyg_net(dev_net(skb->dev)), skb, 0, 6, ntohl(info)))
+		return 0;
 	return -ENOENT;
 }
 
@@ -362,6 +373,7 @@ enum cygnet_drop cyg_input_deliver(struct cyg_sa *sa, struct sk_buff *skb,
 		return CYGNET_DROP_RX_ECN;
 	if (!cyg_steer_mark(sa, skb))
 		return CYGNET_DROP_RX_MEMORY;
+	cyg_mss_clamp(sa->policy, skb, &flow);
 	hand_over(dev, skb, flow.family);
 	return 0;
 }
@@ -393,6 +405,7 @@ enum cygnet_drop cyg_input_deliver_own(struct cyg_sa *sa, struct sk_buff *skb,
 		return CYGNET_DROP_RX_SELECTOR;
 	if (!cyg_steer_mark(sa, skb))
 		return CYGNET_DROP_RX_MEMORY;
+	cyg_mss_clamp(sa->policy, skb, &flow);
 	hand_over(dev, skb, sa->family);
 	return 0;
 }

@@ -4,9 +4,9 @@
  *
  * Outer packets are sent with a control socket of the namespace as sk, which
  * marks them as ours for netfilter and asks for the device's MTU rather than
- * one that somebody's ICMP taught the route. The fragment bit of outer IPv4 is
- * clear, and outer IPv6 is fragmented here, so that a path narrower than the
- * device's MTU expects costs fragments rather than packets.
+ * one that somebody's ICMP taught the route. Unless a policy wants otherwise, outer
+ * IPv4 may be fragmented on its way, so that a path narrower than expected costs
+ * fragments rather than packets.
  */
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
@@ -244,8 +244,59 @@ struct dst_entry *cyg_ipaddr_route(struct cyg_sa *sa)
 	return dst;
 }
 
-static void push4(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol, u8 dsfield)
+/**
+ * cyg_ipaddr_mtu - what a route carries, whatever the stack was told by ICMP
+ * @dst: the route
+ * @family: 4 or 6
+ *
+ * Call under rcu_read_lock().
+ */
+u32 cyg_ipaddr_mtu(const struct dst_entry *dst, u8 family)
 {
+	u32 mtu = READ_ONCE(dst->dev->mtu), metric = dst_metric_raw(dst, RTAX_MTU);
+	const struct fib6_info *from;
+	const struct rt6_info *rt;
+
+	if (family == 6) {
+		rt = dst_rt6_info(dst);
+		if (rt->rt6i_idev)
+			mtu = min_t(u32, mtu, READ_ONCE(rt->rt6i_idev->cnf.mtu6));
+		/* What IPv6 learns it notes among the metrics. */
+		if (rt->rt6i_flags & RTF_CACHE) {
+			from = rcu_dereference(rt->from);
+			metric = from ? READ_ONCE(from->fib6_pmtu) : 0;
+		}
+	}
+	if (metric && metric < mtu)
+		mtu = metric;
+	return min_t(u32, mtu, IP_MAX_MTU);
+}
+
+/**
+ * cyg_ipaddr_class - what the outer header of a packet is to have from it
+ * @sa: outbound
+ * @skb: from its IP header
+ * @flow: what it is
+ *
+ * IPv6 is never fragmented on its way, so that it counts as forbidding that.
+ */
+struct cyg_class cyg_ipaddr_class(const struct cyg_sa *sa, const struct sk_buff *skb,
+				  const struct cyg_flow *flow)
+{
+	u8 dscp = READ_ONCE(sa->policy->options.dscp);
+	struct cyg_class class = { .dsfield = flow->dsfield };
+
+	if (dscp != CYG_DSCP_COPY)
+		class.dsfield = dscp << 2 | (flow->dsfield & INET_ECN_MASK);
+	class.df = sa->family == 4 &&
+		   cyg_sa_df(sa, !cyg_ipaddr_may_fragment(skb, flow->family));
+	return class;
+}
+
+static void push4(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,
+		  struct cyg_class class)
+{
+	u8 ttl = READ_ONCE(sa->policy->options.ttl);
 	struct iphdr *iph;
 
 	iph = skb_push(skb, sizeof(*iph));
@@ -253,22 +304,27 @@ static void push4(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol, u8 dsfiel
 	memset(iph, 0, sizeof(*iph));
 	iph->version = 4;
 	iph->ihl = sizeof(*iph) / 4;
-	iph->tos = dsfield;
-	iph->ttl = ip4_dst_hoplimit(skb_dst(skb));
+	iph->tos = class.dsfield;
+	iph->frag_off = class.df ? htons(IP_DF) : 0;
+	iph->ttl = ttl ?: ip4_dst_hoplimit(skb_dst(skb));
 	iph->protocol = protocol;
 	iph->saddr = sa->src.w[0];
 	iph->daddr = sa->dst.w[0];
 	__ip_select_ident(sa->cn->net, iph, 1);
 }
 
-static void push6(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol, u8 dsfield)
+static void push6(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,
+		  struct cyg_class class)
 {
+	u32 label = READ_ONCE(sa->policy->options.flow_label);
+	u8 ttl = READ_ONCE(sa->policy->options.ttl);
 	struct ipv6hdr *ip6h;
 
 	ip6h = skb_push(skb, sizeof(*ip6h));
 	skb_reset_network_header(skb);
-	ip6_flow_hdr(ip6h, dsfield, 0);
-	ip6h->hop_limit = ip6_dst_hoplimit(skb_dst(skb));
+	ip6_flow_hdr(ip6h, class.dsfield,
+		     label == CYG_LABEL_OWN ? sa->flow_label : htonl(label));
+	ip6h->hop_limit = ttl ?: ip6_dst_hoplimit(skb_dst(skb));
 	ip6h->nexthdr = protocol;
 	memcpy(&ip6h->saddr, &sa->src, sizeof(ip6h->saddr));
 	memcpy(&ip6h->daddr, &sa->dst, sizeof(ip6h->daddr));
@@ -279,21 +335,21 @@ static void push6(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol, u8 dsfiel
  * @sa: outbound
  * @skb: from its transport header, with a dst
  * @protocol: of the transport header
- * @dsfield: DSCP and ECN of the outer header, unless the device has a DSCP
+ * @class: of cyg_ipaddr_class()
  *
  * RFC 6040 normal mode: the ECN field is copied as it is.
  */
 void cyg_ipaddr_push(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,
-		     u8 dsfield)
+		     struct cyg_class class)
 {
 	u8 tos = outer_of(sa).tos;
 
-	if (tos)
-		dsfield = tos | (dsfield & INET_ECN_MASK);
+	if (tos && READ_ONCE(sa->policy->options.dscp) == CYG_DSCP_COPY)
+		class.dsfield = tos | (class.dsfield & INET_ECN_MASK);
 	if (sa->family == 4)
-		push4(sa, skb, protocol, dsfield);
+		push4(sa, skb, protocol, class);
 	else
-		push6(sa, skb, protocol, dsfield);
+		push6(sa, skb, protocol, class);
 }
 
 /**
@@ -301,11 +357,16 @@ void cyg_ipaddr_push(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,
  * @sa: outbound
  * @skb: from its IP header, with a dst; length and checksum are left to us
  *
+ * What is larger than the path carries leaves in fragments: an inner packet that
+ * could not be told so.
+ *
  * Return: 0, or a drop that somebody else counts
  */
 int cyg_ipaddr_send_own(struct cyg_sa *sa, struct sk_buff *skb)
 {
 	struct sock *sk = *control(sa->cn, sa->family);
+	u32 outer = skb_is_gso(skb) ? 0 : skb->len;
+	u32 mtu = READ_ONCE(sa->outer_mtu);
 	struct net *net = sa->cn->net;
 	int err;
 
@@ -314,9 +375,15 @@ int cyg_ipaddr_send_own(struct cyg_sa *sa, struct sk_buff *skb)
 	skb->mark = outer_of(sa).fwmark;
 	if (sa->family == 4) {
 		memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
+		if (outer > mtu) {
+			IPCB(skb)->frag_max_size = mtu;
+			ip_hdr(skb)->frag_off &= ~htons(IP_DF);
+		}
 		err = ip_local_out(net, sk, skb);
 	} else {
 		memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
+		if (outer > mtu)
+			IP6CB(skb)->frag_max_size = mtu;
 		err = ip6_local_out(net, sk, skb);
 	}
 	return net_xmit_eval(err);
@@ -327,14 +394,14 @@ int cyg_ipaddr_send_own(struct cyg_sa *sa, struct sk_buff *skb)
  * @sa: outbound
  * @skb: from its transport header, with a dst
  * @protocol: of the transport header
- * @dsfield: DSCP and ECN of the outer header
+ * @class: of cyg_ipaddr_class()
  *
  * Return: 0, or a drop that somebody else counts
  */
 int cyg_ipaddr_send(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,
-		    u8 dsfield)
+		    struct cyg_class class)
 {
-	cyg_ipaddr_push(sa, skb, protocol, dsfield);
+	cyg_ipaddr_push(sa, skb, protocol, class);
 	return cyg_ipaddr_send_own(sa, skb);
 }
 
@@ -382,18 +449,33 @@ static bool sent_by_kernel(const struct sk_buff *skb)
 }
 
 /**
+ * cyg_ipaddr_may_fragment - may an inner packet be cut up on its way?
+ * @skb: from its IP header
+ * @family: of that
+ */
+bool cyg_ipaddr_may_fragment(const struct sk_buff *skb, u8 family)
+{
+	return family == 4 && !(ip_hdr(skb)->frag_off & htons(IP_DF));
+}
+
+/**
  * cyg_ipaddr_too_big - tell the sender of an inner packet about the MTU
  * @skb: the packet
  * @flow: what it is
  * @mtu: what fits
+ *
+ * If it was sent here, its route may know at once; a firewall then cannot keep
+ * it from its sender.
  */
 void cyg_ipaddr_too_big(struct sk_buff *skb, const struct cyg_flow *flow, u32 mtu)
 {
+	if (skb->sk)
+		skb_dst_update_pmtu_no_confirm(skb, mtu);
 	if (sent_by_kernel(skb))
 		return;
 	if (flow->family == 6)
 		icmpv6_ndo_send(skb, ICMPV6_PKT_TOOBIG, 0, mtu);
-	else if (ip_hdr(skb)->frag_off & htons(IP_DF))
+	else
 		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(mtu));
 }
 

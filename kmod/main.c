@@ -31,6 +31,7 @@ static int __net_init net_init(struct net *net)
 	err = cyg_stats_open(cn);
 	if (err)
 		goto free_steer;
+	cyg_pmtu_open(cn);
 	err = cyg_sadb_open(cn);
 	if (err)
 		goto close_stats;
@@ -65,6 +66,7 @@ static void __net_exit net_exit(struct net *net)
 
 	cyg_spd_close(cn);
 	cyg_sadb_close(cn);
+	cyg_pmtu_close(cn);
 	cyg_ipaddr_close(cn);
 	cyg_demux_close(cn);
 	cyg_steer_free(cn);

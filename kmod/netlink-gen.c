@@ -33,7 +33,7 @@ const struct nla_policy cygnet_selector_nl_policy[CYGNET_A_SELECTOR_REMOTE_PORT_
 };
 
 /* CYGNET_CMD_SA_NEW - do */
-const struct nla_policy cygnet_sa_new_nl_policy[CYGNET_A_SA_ROAM + 1] = {
+const struct nla_policy cygnet_sa_new_nl_policy[CYGNET_A_SA_TFC + 1] = {
 	[CYGNET_A_SA_DIRECTION] = NLA_POLICY_MAX(NLA_U32, 1),
 	[CYGNET_A_SA_PROTOCOL] = { .type = NLA_U8, },
 	[CYGNET_A_SA_SPI] = { .type = NLA_U32, },
@@ -54,6 +54,7 @@ const struct nla_policy cygnet_sa_new_nl_policy[CYGNET_A_SA_ROAM + 1] = {
 	[CYGNET_A_SA_SEQUENCE] = { .type = NLA_U64, },
 	[CYGNET_A_SA_LEGACY] = { .type = NLA_FLAG, },
 	[CYGNET_A_SA_ROAM] = { .type = NLA_FLAG, },
+	[CYGNET_A_SA_TFC] = { .type = NLA_U16, },
 };
 
 /* CYGNET_CMD_SA_DEL - do */
@@ -90,7 +91,7 @@ const struct nla_policy cygnet_sa_alloc_spi_nl_policy[CYGNET_A_SA_SPI_MAX + 1] =
 };
 
 /* CYGNET_CMD_POLICY_SET - do */
-const struct nla_policy cygnet_policy_set_nl_policy[CYGNET_A_POLICY_STEER + 1] = {
+const struct nla_policy cygnet_policy_set_nl_policy[CYGNET_A_POLICY_NO_MSS_CLAMP + 1] = {
 	[CYGNET_A_POLICY_ID] = NLA_POLICY_MIN(NLA_U32, 1),
 	[CYGNET_A_POLICY_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
 	[CYGNET_A_POLICY_NAME] = { .type = NLA_NUL_STRING, .len = 63, },
@@ -100,6 +101,11 @@ const struct nla_policy cygnet_policy_set_nl_policy[CYGNET_A_POLICY_STEER + 1] =
 	[CYGNET_A_POLICY_MODE] = NLA_POLICY_MAX(NLA_U32, 1),
 	[CYGNET_A_POLICY_SELECTOR] = NLA_POLICY_NESTED(cygnet_selector_nl_policy),
 	[CYGNET_A_POLICY_STEER] = { .type = NLA_FLAG, },
+	[CYGNET_A_POLICY_DF] = NLA_POLICY_MAX(NLA_U32, 2),
+	[CYGNET_A_POLICY_DSCP] = NLA_POLICY_MAX(NLA_U8, 63),
+	[CYGNET_A_POLICY_TTL] = NLA_POLICY_MIN(NLA_U8, 1),
+	[CYGNET_A_POLICY_FLOW_LABEL] = { .type = NLA_U32, },
+	[CYGNET_A_POLICY_NO_MSS_CLAMP] = { .type = NLA_FLAG, },
 };
 
 /* CYGNET_CMD_POLICY_DEL - do */
@@ -141,6 +147,14 @@ const struct nla_policy cygnet_stats_get_nl_policy[CYGNET_A_STATS_IFINDEX + 1] =
 	[CYGNET_A_STATS_IFINDEX] = { .type = NLA_U32, },
 };
 
+/* CYGNET_CMD_SA_DUMMY - do */
+const struct nla_policy cygnet_sa_dummy_nl_policy[CYGNET_A_SA_TFC + 1] = {
+	[CYGNET_A_SA_PROTOCOL] = { .type = NLA_U8, },
+	[CYGNET_A_SA_SPI] = { .type = NLA_U32, },
+	[CYGNET_A_SA_DST] = { .type = NLA_BINARY, },
+	[CYGNET_A_SA_TFC] = { .type = NLA_U16, },
+};
+
 /* CYGNET_CMD_DEVICE_SET - do */
 const struct nla_policy cygnet_device_set_nl_policy[CYGNET_A_DEVICE_TOS + 1] = {
 	[CYGNET_A_DEVICE_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
@@ -155,12 +169,12 @@ const struct nla_policy cygnet_device_get_nl_policy[CYGNET_A_DEVICE_IFINDEX + 1]
 };
 
 /* Ops table for cygnet */
-const struct genl_ops cygnet_nl_ops[15] = {
+const struct genl_ops cygnet_nl_ops[16] = {
 	{
 		.cmd		= CYGNET_CMD_SA_NEW,
 		.doit		= cygnet_nl_sa_new_doit,
 		.policy		= cygnet_sa_new_nl_policy,
-		.maxattr	= CYGNET_A_SA_ROAM,
+		.maxattr	= CYGNET_A_SA_TFC,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
@@ -196,7 +210,7 @@ const struct genl_ops cygnet_nl_ops[15] = {
 		.cmd		= CYGNET_CMD_POLICY_SET,
 		.doit		= cygnet_nl_policy_set_doit,
 		.policy		= cygnet_policy_set_nl_policy,
-		.maxattr	= CYGNET_A_POLICY_STEER,
+		.maxattr	= CYGNET_A_POLICY_NO_MSS_CLAMP,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
@@ -248,6 +262,13 @@ const struct genl_ops cygnet_nl_ops[15] = {
 		.doit		= cygnet_nl_stats_get_doit,
 		.policy		= cygnet_stats_get_nl_policy,
 		.maxattr	= CYGNET_A_STATS_IFINDEX,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= CYGNET_CMD_SA_DUMMY,
+		.doit		= cygnet_nl_sa_dummy_doit,
+		.policy		= cygnet_sa_dummy_nl_policy,
+		.maxattr	= CYGNET_A_SA_TFC,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{

@@ -15,7 +15,7 @@
 extern const struct nla_policy cygnet_lifetime_nl_policy[CYGNET_A_LIFETIME_HARD_BYTES + 1];
 extern const struct nla_policy cygnet_selector_nl_policy[CYGNET_A_SELECTOR_REMOTE_PORT_LAST + 1];
 
-extern const struct nla_policy cygnet_sa_new_nl_policy[CYGNET_A_SA_ROAM + 1];
+extern const struct nla_policy cygnet_sa_new_nl_policy[CYGNET_A_SA_TFC + 1];
 
 extern const struct nla_policy cygnet_sa_del_nl_policy[CYGNET_A_SA_DST + 1];
 
@@ -25,7 +25,7 @@ extern const struct nla_policy cygnet_sa_get_nl_policy[CYGNET_A_SA_DST + 1];
 
 extern const struct nla_policy cygnet_sa_alloc_spi_nl_policy[CYGNET_A_SA_SPI_MAX + 1];
 
-extern const struct nla_policy cygnet_policy_set_nl_policy[CYGNET_A_POLICY_STEER + 1];
+extern const struct nla_policy cygnet_policy_set_nl_policy[CYGNET_A_POLICY_NO_MSS_CLAMP + 1];
 
 extern const struct nla_policy cygnet_policy_del_nl_policy[CYGNET_A_POLICY_ID + 1];
 
@@ -41,12 +41,14 @@ extern const struct nla_policy cygnet_port_get_nl_policy[CYGNET_A_PORT_PORT + 1]
 
 extern const struct nla_policy cygnet_stats_get_nl_policy[CYGNET_A_STATS_IFINDEX + 1];
 
+extern const struct nla_policy cygnet_sa_dummy_nl_policy[CYGNET_A_SA_TFC + 1];
+
 extern const struct nla_policy cygnet_device_set_nl_policy[CYGNET_A_DEVICE_TOS + 1];
 
 extern const struct nla_policy cygnet_device_get_nl_policy[CYGNET_A_DEVICE_IFINDEX + 1];
 
 /* Ops table for cygnet */
-extern const struct genl_ops cygnet_nl_ops[15];
+extern const struct genl_ops cygnet_nl_ops[16];
 
 int cygnet_nl_sa_new_doit(struct sk_buff *skb, struct genl_info *info);
 int cygnet_nl_sa_del_doit(struct sk_buff *skb, struct genl_info *info);
@@ -65,6 +67,7 @@ int cygnet_nl_port_del_doit(struct sk_buff *skb, struct genl_info *info);
 int cygnet_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info);
 int cygnet_nl_port_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int cygnet_nl_stats_get_doit(struct sk_buff *skb, struct genl_info *info);
+int cygnet_nl_sa_dummy_doit(struct sk_buff *skb, struct genl_info *info);
 int cygnet_nl_device_set_doit(struct sk_buff *skb, struct genl_info *info);
 int cygnet_nl_device_get_doit(struct sk_buff *skb, struct genl_info *info);
 int cygnet_nl_device_get_dumpit(struct sk_buff *skb,

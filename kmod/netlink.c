@@ -286,6 +286,23 @@ static int get_sequence(struct genl_info *info, struct cyg_sa_config *config)
 	return 0;
 }
 
+static int get_tfc(struct genl_info *info, struct cyg_sa_config *config)
+{
+	if (!info->attrs[CYGNET_A_SA_TFC])
+		return 0;
+	config->tfc = nla_get_u16(info->attrs[CYGNET_A_SA_TFC]);
+	if (config->tfc && config->key.direction != CYGNET_DIRECTION_OUT)
+		return refuse(info, CYGNET_A_SA_TFC, -EINVAL,
+			      "only an outbound SA pads packets");
+	if (config->tfc && config->key.protocol != IPPROTO_ESP)
+		return refuse(info, CYGNET_A_SA_TFC, -EINVAL,
+			      "AH hides nothing, so it does not pad");
+	if (config->tfc && config->mode != CYGNET_MODE_TUNNEL)
+		return refuse(info, CYGNET_A_SA_TFC, -EINVAL,
+			      "packets are padded in tunnel mode only: in transport mode the receiver could not tell where they end (RFC 4303 section 2.7)");
+	return 0;
+}
+
 /**
  * cyg_netlink_get_sa - read what makes an SA
  * @info: request
@@ -307,6 +324,8 @@ int cyg_netlink_get_sa(struct genl_info *info, struct cyg_sa_config *config)
 		err = get_encap(info, config);
 	if (!err)
 		err = get_algorithms(info, config);
+	if (!err)
+		err = get_tfc(info, config);
 	if (!err)
 		err = get_sequence(info, config);
 	if (!err)
@@ -396,7 +415,8 @@ static int put_sa_config(struct sk_buff *msg, const struct cyg_sa *sa)
 	     (nla_put_be16(msg, CYGNET_A_SA_ENCAP_SPORT, sa->sport) ||
 	      nla_put_be16(msg, CYGNET_A_SA_ENCAP_DPORT, sa->dport))) ||
 	    (sa->keepalive && nla_put_u16(msg, CYGNET_A_SA_KEEPALIVE, sa->keepalive)) ||
-	    (sa->roam && nla_put_flag(msg, CYGNET_A_SA_ROAM)))
+	    (sa->roam && nla_put_flag(msg, CYGNET_A_SA_ROAM)) ||
+	    (sa->tfc && nla_put_u16(msg, CYGNET_A_SA_TFC, sa->tfc)))
 		return -EMSGSIZE;
 	return put_lifetime(msg, &sa->life);
 }
@@ -405,12 +425,15 @@ static int put_sa_state(struct sk_buff *msg, struct cyg_sa *sa)
 {
 	u64 age = ktime_get_boottime_ns() - sa->created;
 	u64 sequence, packets, bytes, idle;
+	u32 mtu, outer_mtu;
 
 	spin_lock_bh(&sa->lock);
 	sequence = sa->replay ? sa->replay->top : sa->sequence;
 	packets = sa->packets;
 	bytes = sa->bytes;
 	idle = jiffies64_to_nsecs(get_jiffies_64() - sa->used);
+	mtu = sa->mtu;
+	outer_mtu = sa->outer_mtu;
 	spin_unlock_bh(&sa->lock);
 	if (put_u64(msg, CYGNET_A_SA_SEQUENCE, sequence) ||
 	    put_u64(msg, CYGNET_A_SA_PACKETS, packets) ||
@@ -419,7 +442,9 @@ static int put_sa_state(struct sk_buff *msg, struct cyg_sa *sa)
 	    /* The coarser clock may be a tick ahead. */
 	    put_u64(msg, CYGNET_A_SA_IDLE_MS, div_u64(min(idle, age), NSEC_PER_MSEC)) ||
 	    (rcu_access_pointer(sa->policy->sa) == sa &&
-	     nla_put_flag(msg, CYGNET_A_SA_CURRENT)))
+	     nla_put_flag(msg, CYGNET_A_SA_CURRENT)) ||
+	    (outer_mtu && (nla_put_u32(msg, CYGNET_A_SA_MTU, mtu) ||
+			   nla_put_u32(msg, CYGNET_A_SA_PATH_MTU, outer_mtu))))
 		return -EMSGSIZE;
 	return put_drops(msg, CYGNET_A_SA_DROPS, sa->drops);
 }
@@ -473,6 +498,19 @@ static int put_rules(struct sk_buff *msg, const struct cyg_rules *rules)
 	return 0;
 }
 
+static int put_options(struct sk_buff *msg, const struct cyg_options *options)
+{
+	if (nla_put_u32(msg, CYGNET_A_POLICY_DF, options->df) ||
+	    (options->dscp != CYG_DSCP_COPY &&
+	     nla_put_u8(msg, CYGNET_A_POLICY_DSCP, options->dscp)) ||
+	    (options->ttl && nla_put_u8(msg, CYGNET_A_POLICY_TTL, options->ttl)) ||
+	    (options->flow_label != CYG_LABEL_OWN &&
+	     nla_put_u32(msg, CYGNET_A_POLICY_FLOW_LABEL, options->flow_label)) ||
+	    (options->keep_mss && nla_put_flag(msg, CYGNET_A_POLICY_NO_MSS_CLAMP)))
+		return -EMSGSIZE;
+	return 0;
+}
+
 static int put_policy_body(struct sk_buff *msg, struct cyg_net *cn,
 			   struct cyg_policy *policy)
 {
@@ -487,7 +525,8 @@ static int put_policy_body(struct sk_buff *msg, struct cyg_net *cn,
 	     nla_put_string(msg, CYGNET_A_POLICY_NAME, policy->name)) ||
 	    nla_put_u8(msg, CYGNET_A_POLICY_PROTOCOL, policy->protocol) ||
 	    nla_put_u32(msg, CYGNET_A_POLICY_MODE, policy->mode) ||
-	    (sa && nla_put_be32(msg, CYGNET_A_POLICY_SPI, sa->key.spi)))
+	    (sa && nla_put_be32(msg, CYGNET_A_POLICY_SPI, sa->key.spi)) ||
+	    put_options(msg, &policy->options))
 		return -EMSGSIZE;
 	return put_rules(msg, rcu_dereference_protected(policy->rules,
 							lockdep_is_held(&cn->lock)));
@@ -700,6 +739,45 @@ void cyg_netlink_policy(struct cyg_net *cn, struct cyg_policy *policy, u8 cmd)
 }
 
 /* Operations on SAs. */
+
+/* What sa-dummy sends without being told. */
+#define DUMMY_LEN	64
+
+static int send_dummy(struct genl_info *info, struct cyg_sa *sa)
+{
+	const struct nlattr *tfc = info->attrs[CYGNET_A_SA_TFC];
+	int err;
+
+	if (!sa)
+		return refuse(info, CYGNET_A_SA_SPI, -ENOENT,
+			      "no outbound ESP SA of that SPI and destination");
+	local_bh_disable();
+	err = cyg_esp_dummy(sa, tfc ? nla_get_u16(tfc) : sa->tfc ?: DUMMY_LEN);
+	local_bh_enable();
+	if (err == -EKEYEXPIRED)
+		return refuse(info, CYGNET_A_SA_SPI, err,
+			      "the SA has expired, or its sequence numbers are used up");
+	return err;
+}
+
+int cygnet_nl_sa_dummy_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cyg_net *cn = cyg_net(genl_info_net(info));
+	struct cyg_sa_name name;
+	int err;
+
+	err = cyg_netlink_get_name(info, &name);
+	if (err)
+		return err;
+	if (name.protocol != IPPROTO_ESP)
+		return refuse(info, CYGNET_A_SA_PROTOCOL, -EINVAL,
+			      "only ESP has dummy packets");
+	rcu_read_lock();
+	err = send_dummy(info, cyg_sadb_output(cn, IPPROTO_ESP, name.spi, &name.dst,
+					       name.family));
+	rcu_read_unlock();
+	return err;
+}
 
 int cygnet_nl_sa_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
@@ -924,6 +1002,8 @@ int cyg_netlink_get_rules(struct genl_info *info, const struct nlattr *head, int
 	return err;
 }
 
+#define FLOW_LABEL_MAX	0xfffff
+
 /**
  * cyg_netlink_check_policy - what can be wrong with a policy besides its rules
  * @info: request
@@ -944,11 +1024,40 @@ int cyg_netlink_check_policy(struct genl_info *info, u8 *protocol)
 	}
 	if (err)
 		return err;
+	if (attrs[CYGNET_A_POLICY_FLOW_LABEL] &&
+	    nla_get_u32(attrs[CYGNET_A_POLICY_FLOW_LABEL]) > FLOW_LABEL_MAX)
+		return refuse(info, CYGNET_A_POLICY_FLOW_LABEL, -ERANGE,
+			      "a flow label has 20 bits");
 	if (nla_get_u32(attrs[CYGNET_A_POLICY_ACTION]) == CYGNET_ACTION_BYPASS &&
 	    !nla_get_flag(attrs[CYGNET_A_POLICY_STEER]))
 		return refuse(info, CYGNET_A_POLICY_ACTION, -EOPNOTSUPP,
 			      "what a cygnet device sends is always protected: only a policy that steers can bypass, or a route around the device");
 	return 0;
+}
+
+/**
+ * cyg_netlink_get_options - what a policy wants of outer headers
+ * @info: request
+ */
+struct cyg_options cyg_netlink_get_options(struct genl_info *info)
+{
+	struct nlattr **attrs = info->attrs;
+	struct cyg_options options = {
+		.df = CYGNET_DF_CLEAR,
+		.dscp = CYG_DSCP_COPY,
+		.flow_label = CYG_LABEL_OWN,
+		.keep_mss = nla_get_flag(attrs[CYGNET_A_POLICY_NO_MSS_CLAMP]),
+	};
+
+	if (attrs[CYGNET_A_POLICY_DF])
+		options.df = nla_get_u32(attrs[CYGNET_A_POLICY_DF]);
+	if (attrs[CYGNET_A_POLICY_DSCP])
+		options.dscp = nla_get_u8(attrs[CYGNET_A_POLICY_DSCP]);
+	if (attrs[CYGNET_A_POLICY_TTL])
+		options.ttl = nla_get_u8(attrs[CYGNET_A_POLICY_TTL]);
+	if (attrs[CYGNET_A_POLICY_FLOW_LABEL])
+		options.flow_label = nla_get_u32(attrs[CYGNET_A_POLICY_FLOW_LABEL]);
+	return options;
 }
 
 /* The policy that a request names. */

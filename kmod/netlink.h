@@ -42,6 +42,7 @@ int cyg_netlink_get_endpoint(struct genl_info *info, u32 type, struct cyg_addr *
 int cyg_netlink_get_sa(struct genl_info *info, struct cyg_sa_config *config);
 int cyg_netlink_get_rules(struct genl_info *info, const struct nlattr *head, int len,
 			  struct cyg_rules **rules);
+struct cyg_options cyg_netlink_get_options(struct genl_info *info);
 int cyg_netlink_check_policy(struct genl_info *info, u8 *protocol);
 void *cyg_netlink_reply(struct sk_buff *msg, struct genl_info *info, u8 cmd);
 

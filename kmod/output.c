@@ -7,6 +7,7 @@
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <net/gso.h>
+#include <net/ipv6.h>
 
 #include "cygnet.h"
 
@@ -59,27 +60,88 @@ static enum cygnet_drop route_error(long err)
 	return err == -ELOOP ? CYGNET_DROP_TX_LOOP : CYGNET_DROP_TX_NO_ROUTE;
 }
 
-/* Sets @pieces, and nothing else, if a super-packet must be cut up first. */
-static enum cygnet_drop protect(struct cyg_policy *policy, struct sk_buff *skb,
-				struct net_device *dev, const struct cyg_flow *flow,
-				struct cyg_sa **used, bool *pieces)
-{
-	struct cyg_sa *sa = rcu_dereference(policy->sa);
-	enum cygnet_drop reason;
-	struct dst_entry *dst;
+enum remedy { REMEDY_NONE, REMEDY_SEGMENT, REMEDY_FRAGMENT };
 
-	if (!sa) {
-		cyg_netlink_acquire(policy, dev, flow);
-		return CYGNET_DROP_TX_NO_SA;
+/**
+ * struct attempt - to send a packet
+ * @sa: that was to protect it, or NULL
+ * @remedy: nothing has happened yet, the packet is to be cut up first
+ * @told: its sender knows that it is too large
+ * @mtu: of inner packets
+ */
+struct attempt {
+	struct cyg_sa *sa;
+	enum remedy remedy;
+	bool told;
+	u32 mtu;
+};
+
+/*
+ * What fits by all that is known here, and not only by what a router further on
+ * has said, is not lost for that: unless the policy wants the fragment bit, outer
+ * fragments carry it until its sender has heard. He may not hear at all, and have
+ * sent his SYN when nobody knew.
+ */
+static bool carries(const struct cyg_sa *sa, const struct sk_buff *skb,
+		    const struct net_device *dev, const struct cyg_flow *flow)
+{
+	return READ_ONCE(sa->policy->options.df) == CYGNET_DF_CLEAR &&
+	       fits(skb, flow, min(READ_ONCE(sa->route_inner), READ_ONCE(dev->mtu)));
+}
+
+/* Fragments show no ports: would they take the same way? */
+static bool may_split(const struct cyg_sa *sa, const struct net_device *dev,
+		      const struct cyg_flow *flow)
+{
+	struct cyg_flow fragment = *flow;
+	u8 action;
+
+	fragment.has_ports = false;
+	return sa->mode == CYGNET_MODE_TUNNEL &&
+	       cyg_spd_lookup(netdev_priv(dev), &fragment, &action) == sa->policy;
+}
+
+/*
+ * A packet larger than @attempt->mtu. Every link carries 1280 bytes of IPv6,
+ * transport mode is for whole packets, and so are ports: then, too, it is the
+ * outside that is fragmented.
+ */
+static enum cygnet_drop too_big(struct attempt *attempt, struct sk_buff *skb,
+				const struct net_device *dev, const struct cyg_flow *flow)
+{
+	u32 least = flow->family == 6 ? IPV6_MIN_MTU : 0;
+	bool may_fragment = cyg_ipaddr_may_fragment(skb, flow->family);
+
+	if (!may_fragment && !(least && fits(skb, flow, least))) {
+		if (!attempt->told)
+			cyg_ipaddr_too_big(skb, flow, max(attempt->mtu, least));
+		attempt->told = true;
+		if (!carries(attempt->sa, skb, dev, flow))
+			return CYGNET_DROP_TX_TOO_BIG;
 	}
-	*used = sa;
-	dst = cyg_ipaddr_route(sa);
-	if (IS_ERR(dst))
-		return route_error(PTR_ERR(dst));
+	if (skb_is_gso(skb))
+		attempt->remedy = REMEDY_SEGMENT;
+	else if (may_fragment && may_split(attempt->sa, dev, flow))
+		attempt->remedy = REMEDY_FRAGMENT;
+	return 0;
+}
+
+static enum cygnet_drop protect(struct attempt *attempt, struct sk_buff *skb,
+				struct net_device *dev, const struct cyg_flow *flow,
+				struct dst_entry *dst)
+{
+	struct cyg_sa *sa = attempt->sa;
+	enum cygnet_drop reason = 0;
+
+	attempt->mtu = min_t(u32, cyg_pmtu_inner(sa, dst), READ_ONCE(dev->mtu));
+	if (!fits(skb, flow, attempt->mtu))
+		reason = too_big(attempt, skb, dev, flow);
+	if (reason || attempt->remedy)
+		goto release;
 	if (skb_is_gso(skb)) {
-		*pieces = !cyg_batch_send(sa, skb, flow, dst);
-		dst_release(dst);
-		return 0;
+		if (!cyg_batch_send(sa, skb, flow, dst))
+			attempt->remedy = REMEDY_SEGMENT;
+		goto release;
 	}
 	if (sa->key.protocol == IPPROTO_AH)
 		reason = cyg_ah_output(sa, skb, flow, dst);
@@ -87,8 +149,10 @@ static enum cygnet_drop protect(struct cyg_policy *policy, struct sk_buff *skb,
 		reason = cyg_batch_single(sa, skb, flow, dst);
 	else
 		reason = cyg_esp_output(sa, skb, flow, dst);
-	if (reason)
-		dst_release(dst);
+	if (!reason)
+		return 0;
+release:
+	dst_release(dst);
 	return reason;
 }
 
@@ -101,8 +165,9 @@ static enum cygnet_drop policy_refuses(const struct cyg_policy *policy, u8 actio
 }
 
 static enum cygnet_drop transmit(struct cyg_device *cyg, struct sk_buff *skb,
-				 struct cyg_sa **used, bool *pieces)
+				 struct attempt *attempt)
 {
+	struct dst_entry *dst;
 	struct net_device *dev = cyg->dev;
 	struct cyg_policy *policy;
 	struct cyg_flow flow;
@@ -115,29 +180,57 @@ static enum cygnet_drop transmit(struct cyg_device *cyg, struct sk_buff *skb,
 		cyg_ipaddr_prohibited(skb, &flow);
 		return policy_refuses(policy, action);
 	}
-	if (!fits(skb, &flow, dev->mtu)) {
-		cyg_ipaddr_too_big(skb, &flow, dev->mtu);
-		return CYGNET_DROP_TX_TOO_BIG;
+	attempt->sa = rcu_dereference(policy->sa);
+	if (!attempt->sa) {
+		cyg_netlink_acquire(policy, dev, &flow);
+		return CYGNET_DROP_TX_NO_SA;
 	}
-	return protect(policy, skb, dev, &flow, used, pieces);
+	dst = cyg_ipaddr_route(attempt->sa);
+	if (IS_ERR(dst))
+		return route_error(PTR_ERR(dst));
+	return protect(attempt, skb, dev, &flow, dst);
 }
 
-static void transmit_pieces(struct cyg_device *cyg, struct sk_buff *skb)
-{
-	struct sk_buff *segments, *next;
+static void send(struct cyg_device *cyg, struct sk_buff *skb, struct attempt attempt);
 
-	segments = skb_gso_segment(skb, 0);
-	if (IS_ERR_OR_NULL(segments)) {
-		cyg_stats_drop(CYGNET_DROP_TX_MALFORMED, cyg_net(dev_net(cyg->dev)),
-			       cyg->dev, NULL);
-		cyg_stats_free_skb(skb, CYGNET_DROP_TX_MALFORMED);
+static void transmit_pieces(struct cyg_device *cyg, struct sk_buff *skb,
+			    const struct attempt *attempt)
+{
+	struct sk_buff *pieces, *next;
+	enum cygnet_drop reason;
+
+	if (attempt->remedy == REMEDY_SEGMENT)
+		pieces = skb_gso_segment(skb, 0);
+	else
+		pieces = cyg_fragment_split(skb, attempt->mtu);
+	if (IS_ERR_OR_NULL(pieces)) {
+		reason = PTR_ERR(pieces) == -ENOMEM ? CYGNET_DROP_TX_MEMORY :
+						      CYGNET_DROP_TX_MALFORMED;
+		cyg_stats_drop(reason, cyg_net(dev_net(cyg->dev)), cyg->dev, NULL);
+		cyg_stats_free_skb(skb, reason);
 		return;
 	}
 	consume_skb(skb);
-	skb_list_walk_safe(segments, skb, next) {
+	skb_list_walk_safe(pieces, skb, next) {
 		skb_mark_not_on_list(skb);
-		cyg_output_xmit(cyg, skb);
+		send(cyg, skb, (struct attempt){ .told = attempt->told });
 	}
+}
+
+static void send(struct cyg_device *cyg, struct sk_buff *skb, struct attempt attempt)
+{
+	struct cyg_net *cn = cyg_net(dev_net(cyg->dev));
+	enum cygnet_drop reason;
+
+	rcu_read_lock();
+	reason = transmit(cyg, skb, &attempt);
+	if (reason)
+		cyg_stats_drop(reason, cn, cyg->dev, attempt.sa);
+	rcu_read_unlock();
+	if (attempt.remedy)
+		transmit_pieces(cyg, skb, &attempt);
+	else
+		cyg_stats_free_skb(skb, reason);
 }
 
 /**
@@ -149,18 +242,5 @@ static void transmit_pieces(struct cyg_device *cyg, struct sk_buff *skb)
  */
 void cyg_output_xmit(struct cyg_device *cyg, struct sk_buff *skb)
 {
-	struct cyg_net *cn = cyg_net(dev_net(cyg->dev));
-	enum cygnet_drop reason;
-	struct cyg_sa *sa = NULL;
-	bool pieces = false;
-
-	rcu_read_lock();
-	reason = transmit(cyg, skb, &sa, &pieces);
-	if (reason)
-		cyg_stats_drop(reason, cn, cyg->dev, sa);
-	rcu_read_unlock();
-	if (pieces)
-		transmit_pieces(cyg, skb);
-	else
-		cyg_stats_free_skb(skb, reason);
+	send(cyg, skb, (struct attempt){});
 }

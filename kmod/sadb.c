@@ -114,6 +114,22 @@ struct cyg_sa *cyg_sadb_input(struct cyg_net *cn, u8 protocol, __be32 spi,
 }
 
 /**
+ * cyg_sadb_output - the outbound SA of that name
+ * @cn: namespace
+ * @protocol: ESP or AH
+ * @spi: SPI
+ * @dst: outer destination
+ * @family: of @dst
+ *
+ * Call under rcu_read_lock().
+ */
+struct cyg_sa *cyg_sadb_output(struct cyg_net *cn, u8 protocol, __be32 spi,
+			       const struct cyg_addr *dst, u8 family)
+{
+	return find_dst(find_list(cn, protocol, spi, CYGNET_DIRECTION_OUT), dst, family);
+}
+
+/**
  * cyg_sadb_find - the SA of that name, in either direction
  * @cn: namespace
  * @protocol: ESP or AH
@@ -131,8 +147,7 @@ struct cyg_sa *cyg_sadb_find(struct cyg_net *cn, u8 protocol, __be32 spi,
 	rcu_read_lock();
 	sa = find_dst(find_list(cn, protocol, spi, CYGNET_DIRECTION_IN), dst, family);
 	if (!sa)
-		sa = find_dst(find_list(cn, protocol, spi, CYGNET_DIRECTION_OUT),
-			      dst, family);
+		sa = cyg_sadb_output(cn, protocol, spi, dst, family);
 	rcu_read_unlock();
 	return sa;
 }
@@ -455,6 +470,8 @@ struct cyg_sa *cyg_sadb_new(struct cyg_net *cn, const struct cyg_sa_config *conf
 	sa->dport = config->dport;
 	sa->keepalive = config->keepalive;
 	sa->roam = config->roam;
+	sa->tfc = config->tfc;
+	sa->flow_label = htonl(get_random_u32() & 0xfffff);
 	sa->sequence = config->sequence;
 	sa->life = config->life;
 	sa->iv_salt = (__force __be64)get_random_u64();
@@ -556,7 +573,7 @@ void cyg_sadb_activate(struct cyg_sa *sa)
 
 	lockdep_assert_held(&cn->lock);
 	sa->serial = ++cn->sa_serial;
-	list_add_tail(&sa->node, &cn->sa_list);
+	list_add_tail_rcu(&sa->node, &cn->sa_list);
 	list_add_tail(&sa->policy_node, &policy->sas);
 	cyg_sadb_unreserve(cn, sa->key.protocol, sa->key.spi, &sa->dst, sa->family);
 	spin_lock_bh(&sa->lock);
@@ -634,7 +651,7 @@ void cyg_sadb_del(struct cyg_sa *sa)
 
 	lockdep_assert_held(&cn->lock);
 	rhltable_remove(&cn->sas, &sa->hash, sa_params);
-	list_del(&sa->node);
+	list_del_rcu(&sa->node);
 	list_del(&sa->policy_node);
 	if (rcu_access_pointer(policy->sa) == sa)
 		RCU_INIT_POINTER(policy->sa, NULL);

@@ -142,6 +142,8 @@ struct cyg_policy *cyg_spd_new(struct cyg_net *cn, u32 id)
 	INIT_LIST_HEAD(&policy->node);
 	INIT_LIST_HEAD(&policy->sas);
 	policy->acquired = jiffies - HZ;
+	policy->options.dscp = CYG_DSCP_COPY;
+	policy->options.flow_label = CYG_LABEL_OWN;
 	cn->policy_count++;
 	cyg_stats_born(CYG_KIND_POLICY);
 	return policy;

@@ -182,6 +182,7 @@ static void apply_policy_set(struct transaction *t, struct cyg_change *c)
 
 	policy->protocol = c->protocol;
 	policy->mode = c->mode;
+	policy->options = cyg_netlink_get_options(&c->info);
 	if (name)
 		nla_strscpy(policy->name, name, sizeof(policy->name));
 	c->moved = rcu_access_pointer(policy->dev) != c->cyg->dev;

@@ -4,8 +4,8 @@
  * keeps its own IP header, its options and its extension headers up to where a
  * router would look; what follows is protected.
  *
- * The header goes out as the stack made it, but for its fragment bit: as in
- * tunnel mode a path narrower than expected costs fragments, not packets.
+ * The header goes out as the stack made it, but for its fragment bit, which is as
+ * the policy wants it in tunnel mode too.
  */
 #include <linux/skbuff.h>
 #include <net/checksum.h>
@@ -87,11 +87,12 @@ void cyg_transport_detach(const struct cyg_sa *sa, struct sk_buff *skb,
 	memmove(to, skb->data, headers->len);
 	skb_pull(skb, headers->len);
 	to[headers->next_at] = protocol;
+	if (sa->family == 6)
+		return;
 	/* A packet that must not be fragmented need not have an id. */
-	if (sa->family == 4 && iph->frag_off & htons(IP_DF)) {
-		iph->frag_off = 0;
+	if (iph->frag_off & htons(IP_DF))
 		__ip_select_ident(sa->cn->net, iph, 1);
-	}
+	iph->frag_off = cyg_sa_df(sa, iph->frag_off & htons(IP_DF)) ? htons(IP_DF) : 0;
 }
 
 /* Extension headers up to ESP, AH or UDP; reassembly has taken its own out. */

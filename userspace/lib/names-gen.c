@@ -204,6 +204,14 @@ const char *const expiry_words[] = {
 
 const size_t expiry_words_count = ARRAY_SIZE(expiry_words);
 
+const char *const df_words[] = {
+	[CYGNET_DF_CLEAR] = "clear",
+	[CYGNET_DF_COPY] = "copy",
+	[CYGNET_DF_SET] = "set",
+};
+
+const size_t df_words_count = ARRAY_SIZE(df_words);
+
 static const char *const lifetime_attrs[] = {
 	[CYGNET_A_LIFETIME_SOFT_SECONDS] = "soft-seconds",
 	[CYGNET_A_LIFETIME_HARD_SECONDS] = "hard-seconds",
@@ -278,6 +286,9 @@ static const char *const sa_attrs[] = {
 	[CYGNET_A_SA_NEW_SRC] = "new-src",
 	[CYGNET_A_SA_NEW_DST] = "new-dst",
 	[CYGNET_A_SA_ROAM] = "roam",
+	[CYGNET_A_SA_TFC] = "tfc",
+	[CYGNET_A_SA_MTU] = "mtu",
+	[CYGNET_A_SA_PATH_MTU] = "path-mtu",
 };
 
 static const struct attr_names *const
@@ -302,6 +313,11 @@ static const char *const policy_attrs[] = {
 	[CYGNET_A_POLICY_SPI] = "spi",
 	[CYGNET_A_POLICY_PACKET] = "packet",
 	[CYGNET_A_POLICY_STEER] = "steer",
+	[CYGNET_A_POLICY_DF] = "df",
+	[CYGNET_A_POLICY_DSCP] = "dscp",
+	[CYGNET_A_POLICY_TTL] = "ttl",
+	[CYGNET_A_POLICY_FLOW_LABEL] = "flow-label",
+	[CYGNET_A_POLICY_NO_MSS_CLAMP] = "no-mss-clamp",
 };
 
 static const struct attr_names *const
@@ -387,6 +403,7 @@ command_names[CYGNET_CMD_MAX + 1] = {
 	[CYGNET_CMD_PORT_DEL] = &port_names,
 	[CYGNET_CMD_PORT_GET] = &port_names,
 	[CYGNET_CMD_STATS_GET] = &stats_names,
+	[CYGNET_CMD_SA_DUMMY] = &sa_names,
 	[CYGNET_CMD_DEVICE_SET] = &device_names,
 	[CYGNET_CMD_DEVICE_GET] = &device_names,
 };

@@ -32,6 +32,11 @@ const char *kernel_mode_name(u32 mode)
 	return mode < mode_words_count ? mode_words[mode] : "?";
 }
 
+const char *kernel_df_name(u32 df)
+{
+	return df < df_words_count ? df_words[df] : "?";
+}
+
 const char *kernel_expiry_name(u32 expiry)
 {
 	return expiry < expiry_words_count ? expiry_words[expiry] : "?";

@@ -20,8 +20,9 @@ struct attr_names {
 extern const struct drop_words drop_words[KERNEL_DROPS];
 extern const char *const direction_words[], *const mode_words[];
 extern const char *const action_words[], *const expiry_words[];
+extern const char *const df_words[];
 extern const size_t direction_words_count, mode_words_count;
-extern const size_t action_words_count, expiry_words_count;
+extern const size_t action_words_count, expiry_words_count, df_words_count;
 extern const struct attr_names *const command_names[CYGNET_CMD_MAX + 1];
 
 #endif

@@ -46,6 +46,19 @@ enum cygnet_action {
 };
 
 /**
+ * enum cygnet_df - The bit of outer IPv4 headers that forbids to fragment them
+ *   (RFC 4301 section 8.1). Clear, and a path narrower than expected costs
+ *   fragments, but nothing is lost where ICMP is filtered. Set, or copied from
+ *   the inner packet (IPv6 counts as set), and routers report the path's MTU
+ *   instead, which inner packets are then held to.
+ */
+enum cygnet_df {
+	CYGNET_DF_CLEAR,
+	CYGNET_DF_COPY,
+	CYGNET_DF_SET,
+};
+
+/**
  * enum cygnet_expiry - Which lifetime has passed: soft asks for a replacement,
  *   hard means that the SA carries nothing any more, sequence that its
  *   sequence numbers are used up (also hard).
@@ -241,6 +254,9 @@ enum {
 	CYGNET_A_SA_NEW_SRC,
 	CYGNET_A_SA_NEW_DST,
 	CYGNET_A_SA_ROAM,
+	CYGNET_A_SA_TFC,
+	CYGNET_A_SA_MTU,
+	CYGNET_A_SA_PATH_MTU,
 
 	__CYGNET_A_SA_MAX,
 	CYGNET_A_SA_MAX = (__CYGNET_A_SA_MAX - 1)
@@ -258,6 +274,11 @@ enum {
 	CYGNET_A_POLICY_SPI,
 	CYGNET_A_POLICY_PACKET,
 	CYGNET_A_POLICY_STEER,
+	CYGNET_A_POLICY_DF,
+	CYGNET_A_POLICY_DSCP,
+	CYGNET_A_POLICY_TTL,
+	CYGNET_A_POLICY_FLOW_LABEL,
+	CYGNET_A_POLICY_NO_MSS_CLAMP,
 
 	__CYGNET_A_POLICY_MAX,
 	CYGNET_A_POLICY_MAX = (__CYGNET_A_POLICY_MAX - 1)
@@ -325,6 +346,7 @@ enum {
 	CYGNET_CMD_SA_DEL_NTF,
 	CYGNET_CMD_POLICY_SET_NTF,
 	CYGNET_CMD_POLICY_DEL_NTF,
+	CYGNET_CMD_SA_DUMMY,
 	CYGNET_CMD_DEVICE_SET,
 	CYGNET_CMD_DEVICE_GET,
 
