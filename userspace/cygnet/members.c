@@ -80,6 +80,9 @@ json_t *sa_json(const struct kernel_sa *sa)
 	if (sa->ksa_roam)
 		json_object_set_new(object, "roam", json_true());
 	set_some(object, "keepalive", sa->ksa_keepalive);
+	set_some(object, "tfc", sa->ksa_tfc);
+	set_some(object, "mtu", sa->ksa_mtu);
+	set_some(object, "path-mtu", sa->ksa_path_mtu);
 	json_object_set_new(object, "lifetime",
 			    lifetime_json(&sa->ksa_lifetime));
 	set_number(object, "sequence", sa->ksa_sequence);
@@ -132,6 +135,14 @@ json_t *policy_json(const struct kernel_policy *policy)
 	for (i = 0; i < policy->kpol_npairs; i++)
 		json_array_append_new(pairs, pair_json(&policy->kpol_pairs[i]));
 	json_object_set_new(object, "selectors", pairs);
+	set_text(object, "df", kernel_df_name(policy->kpol_df));
+	if (policy->kpol_has_dscp)
+		set_number(object, "dscp", policy->kpol_dscp);
+	set_some(object, "ttl", policy->kpol_ttl);
+	if (policy->kpol_has_flow_label)
+		set_number(object, "flow-label", policy->kpol_flow_label);
+	json_object_set_new(object, "mss-clamp",
+			    json_boolean(!policy->kpol_no_mss_clamp));
 	if (policy->kpol_spi)
 		set_spi(object, policy->kpol_spi);
 	return object;

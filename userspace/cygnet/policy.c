@@ -48,6 +48,11 @@ static void parse_ports(struct ts *ts, const char *key, const char *value)
 			    value);
 }
 
+static const char *on_off_name(u32 off)
+{
+	return off ? "off" : "on";
+}
+
 /* False if the word is no part of a pair. */
 static bool parse_pair_word(struct kernel_policy *policy, struct args *args,
 			    const char *key)
@@ -74,11 +79,37 @@ static bool parse_pair_word(struct kernel_policy *policy, struct args *args,
 	return true;
 }
 
+/* False if the word is none of the outer header's, or of SYNs. */
+static bool parse_header_option(struct kernel_policy *policy, const char *key,
+				const char *value)
+{
+	if (!strcmp(key, "df")) {
+		policy->kpol_df = parse_choice(key, value, kernel_df_name, 3);
+	} else if (!strcmp(key, "dscp")) {
+		policy->kpol_has_dscp = strcmp(value, "copy") != 0;
+		if (policy->kpol_has_dscp)
+			policy->kpol_dscp = parse_u64(key, value, 0, 63);
+	} else if (!strcmp(key, "ttl")) {
+		policy->kpol_ttl = parse_u64(key, value, 1, 255);
+	} else if (!strcmp(key, "flow-label")) {
+		policy->kpol_has_flow_label = true;
+		policy->kpol_flow_label = parse_u64(key, value, 0, 0xfffff);
+	} else if (!strcmp(key, "mss-clamp")) {
+		policy->kpol_no_mss_clamp = parse_choice(key, value,
+							 on_off_name, 2);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 static void parse_option(struct kernel_policy *policy, struct args *args,
 			 const char *key)
 {
 	const char *value = value_of(args, key);
 
+	if (parse_header_option(policy, key, value))
+		return;
 	if (!strcmp(key, "dev"))
 		policy->kpol_ifindex = parse_device(value);
 	else if (!strcmp(key, "id"))
@@ -269,7 +300,7 @@ static int show_policies(struct args *args)
 
 static const struct verb verbs[] = {
 	{ "set", set_policy,
-	  "set dev DEVICE [id ID] [name NAME] [priority N] action protect|bypass|discard [steer] [protocol esp|ah] [mode tunnel|transport] local NETWORK remote NETWORK [proto PROTOCOL] [local-port PORTS] [remote-port PORTS] [local ... remote ...]",
+	  "set dev DEVICE [id ID] [name NAME] [priority N] action protect|bypass|discard [steer] [protocol esp|ah] [mode tunnel|transport] [df clear|copy|set] [dscp copy|N] [ttl N] [flow-label N] [mss-clamp on|off] local NETWORK remote NETWORK [proto PROTOCOL] [local-port PORTS] [remote-port PORTS] [local ... remote ...]",
 	  NULL },
 	{ "delete", delete_policy, "delete ID", NULL },
 	{ "show", show_policies, "show [ID]", NULL },

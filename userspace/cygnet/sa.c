@@ -116,6 +116,8 @@ static void parse_option(struct request *request, struct args *args,
 		sa->ksa_sequence = parse_u64(key, value, 0, ~0ULL);
 	else if (!strcmp(key, "keepalive"))
 		sa->ksa_keepalive = parse_u64(key, value, 0, 65535);
+	else if (!strcmp(key, "tfc"))
+		sa->ksa_tfc = parse_u64(key, value, 0, 65535);
 	else if (!strcmp(key, "lifetime"))
 		parse_lifetime(&sa->ksa_lifetime, value);
 	else
@@ -255,6 +257,35 @@ static int delete_sa(struct args *args)
 	return result ? kernel_failed(&error) : EXIT_OK;
 }
 
+static int send_dummy(struct args *args)
+{
+	struct ip_addr dst = { 0 };
+	struct nl_error error;
+	const char *word;
+	u32 spi = 0;
+	struct nl nl;
+	u16 len = 0;
+	int result;
+
+	while ((word = next_word(args))) {
+		if (!strcmp(word, "spi"))
+			spi = parse_spi(value_of(args, word));
+		else if (!strcmp(word, "dst"))
+			parse_addr(&dst, word, value_of(args, word));
+		else if (!strcmp(word, "length"))
+			len = parse_u64(word, value_of(args, word), 1, 65535);
+		else
+			usage_error("\"%s\" is not expected here; see cygnet sa help",
+				    word);
+	}
+	if (!spi || !ip_addr_len(&dst))
+		usage_error("an SA is named by spi SPI dst ADDRESS");
+	open_kernel(&nl);
+	result = kernel_sa_dummy(&nl, spi, &dst, len, &error);
+	nl_close(&nl);
+	return result ? kernel_failed(&error) : EXIT_OK;
+}
+
 static int append_sa(const struct kernel_sa *sa, void *arg)
 {
 	struct sa_list *list = arg;
@@ -301,6 +332,10 @@ static void print_sa(struct table *table, const struct kernel_sa *sa)
 	table_cell(table, "%s", amount(sa->ksa_bytes, bytes));
 	table_cell(table, "%s", span(sa->ksa_age_ms / 1000, age));
 	table_cell(table, "%s", span(sa->ksa_idle_ms / 1000, idle));
+	if (sa->ksa_mtu)
+		table_cell(table, "%u", sa->ksa_mtu);
+	else
+		table_cell(table, "-");
 	table_cell(table, "%s", drops_text(sa->ksa_drops, drops,
 					   sizeof(drops)));
 }
@@ -309,7 +344,7 @@ void print_sas(const struct sa_list *list)
 {
 	static const char *const headings[] = {
 		"DIR", "SPI", "FROM", "TO", ">POLICY", "CIPHER", ">SEQUENCE",
-		">PACKETS", ">BYTES", ">AGE", ">IDLE", "DROPS", NULL
+		">PACKETS", ">BYTES", ">AGE", ">IDLE", ">MTU", "DROPS", NULL
 	};
 	struct table table;
 	size_t i;
@@ -362,9 +397,10 @@ static int show_sas(struct args *args)
 
 static const struct verb verbs[] = {
 	{ "add", add_sa,
-	  "add in|out spi SPI src ADDR dst ADDR policy ID encr CIPHER key-file FILE|- [integ HASH integ-key-file FILE|-] [protocol esp|ah] [mode tunnel|transport] [legacy] [esn] [replay-window N] [encap SPORT:DPORT] [roam] [keepalive SECONDS] [sequence N] [lifetime soft-seconds=N,...] --manual-key-for-testing",
+	  "add in|out spi SPI src ADDR dst ADDR policy ID encr CIPHER key-file FILE|- [integ HASH integ-key-file FILE|-] [protocol esp|ah] [mode tunnel|transport] [legacy] [esn] [replay-window N] [encap SPORT:DPORT] [roam] [keepalive SECONDS] [tfc BYTES] [sequence N] [lifetime soft-seconds=N,...] --manual-key-for-testing",
 	  NULL },
 	{ "delete", delete_sa, "delete spi SPI dst ADDR [protocol esp|ah]", NULL },
+	{ "dummy", send_dummy, "dummy spi SPI dst ADDR [length BYTES]", NULL },
 	{ "show", show_sas, "show [spi SPI dst ADDR [protocol esp|ah]]", NULL },
 };
 

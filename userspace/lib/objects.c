@@ -55,11 +55,14 @@ static const struct field sa_fields[] = {
 	SA(ENCAP_SPORT, PORT, SEND_SET, encap_sport),
 	SA(ENCAP_DPORT, PORT, SEND_SET, encap_dport),
 	SA(KEEPALIVE, U16, SEND_SET, keepalive),
+	SA(TFC, U16, SEND_SET, tfc),
 	SA(SEQUENCE, U64, SEND_SET, sequence),
 	SA(PACKETS, U64, REPLY, packets),
 	SA(BYTES, U64, REPLY, bytes),
 	SA(AGE_MS, U64, REPLY, age_ms),
 	SA(IDLE_MS, U64, REPLY, idle_ms),
+	SA(MTU, U32, REPLY, mtu),
+	SA(PATH_MTU, U32, REPLY, path_mtu),
 	SA(CURRENT, FLAG, REPLY, current),
 };
 
@@ -87,6 +90,12 @@ static const struct field policy_fields[] = {
 	POLICY(ACTION, ENUM, SEND, action),
 	POLICY(PROTOCOL, U8, SEND_SET, protocol),
 	POLICY(MODE, ENUM, SEND, mode),
+	POLICY(DF, ENUM, SEND_SET, df),
+	POLICY(TTL, U8, SEND_SET, ttl),
+	POLICY(NO_MSS_CLAMP, FLAG, SEND_SET, no_mss_clamp),
+	/* Zero says something of these two: see kernel_policy_encode(). */
+	POLICY(DSCP, U8, REPLY, dscp),
+	POLICY(FLOW_LABEL, U32, REPLY, flow_label),
 	POLICY(SPI, SPI, REPLY, spi),
 	POLICY(STEER, FLAG, SEND_SET, steer),
 };
@@ -379,6 +388,11 @@ void kernel_policy_encode(struct nlmsghdr *nlh,
 	if (policy->kpol_name[0])
 		mnl_attr_put_strz(nlh, CYGNET_A_POLICY_NAME,
 				  policy->kpol_name);
+	if (policy->kpol_has_dscp)
+		mnl_attr_put_u8(nlh, CYGNET_A_POLICY_DSCP, policy->kpol_dscp);
+	if (policy->kpol_has_flow_label)
+		mnl_attr_put_u32(nlh, CYGNET_A_POLICY_FLOW_LABEL,
+				 policy->kpol_flow_label);
 	for (i = 0; i < policy->kpol_npairs; i++)
 		encode_pair(nlh, &policy->kpol_pairs[i]);
 }
@@ -417,6 +431,10 @@ bool kernel_policy_decode(struct kernel_policy *policy,
 			ok &= take_attr(policy_fields,
 					ARRAY_SIZE(policy_fields), policy,
 					attr);
+		policy->kpol_has_dscp |= mnl_attr_get_type(attr) ==
+					 CYGNET_A_POLICY_DSCP;
+		policy->kpol_has_flow_label |= mnl_attr_get_type(attr) ==
+					       CYGNET_A_POLICY_FLOW_LABEL;
 	}
 	return ok;
 }
@@ -467,6 +485,17 @@ int kernel_sa_get(struct nl *nl, u8 protocol, u32 spi,
 {
 	return nl_talk(nl, sa_request(nl, CYGNET_CMD_SA_GET, protocol, spi,
 				      dst), take_sa, sa, err);
+}
+
+int kernel_sa_dummy(struct nl *nl, u32 spi, const struct ip_addr *dst, u16 len,
+		    struct nl_error *err)
+{
+	struct nlmsghdr *nlh;
+
+	nlh = sa_request(nl, CYGNET_CMD_SA_DUMMY, IPPROTO_ESP, spi, dst);
+	if (len)
+		mnl_attr_put_u16(nlh, CYGNET_A_SA_TFC, len);
+	return nl_talk(nl, nlh, NULL, NULL, err);
 }
 
 int kernel_alloc_spi(struct nl *nl, u8 protocol, const struct ip_addr *dst,

@@ -45,6 +45,7 @@ struct kernel_sa {
 	u16 ksa_encap_sport;		/* 0: no encapsulation */
 	u16 ksa_encap_dport;
 	u16 ksa_keepalive;
+	u16 ksa_tfc;
 	struct kernel_lifetime ksa_lifetime;
 	u64 ksa_sequence;
 	/* Replies only. */
@@ -52,6 +53,8 @@ struct kernel_sa {
 	u64 ksa_bytes;
 	u64 ksa_age_ms;
 	u64 ksa_idle_ms;
+	u32 ksa_mtu;			/* 0: nothing was sent yet */
+	u32 ksa_path_mtu;
 	bool ksa_current;
 	u64 ksa_drops[KERNEL_DROPS];
 };
@@ -65,6 +68,13 @@ struct kernel_policy {
 	u8 kpol_protocol;		/* IPPROTO_ESP; 0 means that */
 	u8 kpol_mode;			/* enum cygnet_mode */
 	bool kpol_steer;
+	u8 kpol_df;			/* enum cygnet_df */
+	bool kpol_has_dscp;		/* else copied */
+	u8 kpol_dscp;
+	u8 kpol_ttl;			/* 0: the system's */
+	bool kpol_has_flow_label;	/* else one of each SA's own */
+	u32 kpol_flow_label;
+	bool kpol_no_mss_clamp;
 	u32 kpol_spi;			/* replies: current outbound SA or 0 */
 	u32 kpol_npairs;
 	struct ts_pair kpol_pairs[CYGNET_SELECTORS_MAX];
@@ -124,6 +134,9 @@ int kernel_alloc_spi(struct nl *nl, u8 protocol, const struct ip_addr *dst,
 typedef int kernel_sa_fn(const struct kernel_sa *sa, void *arg);
 int kernel_sa_dump(struct nl *nl, kernel_sa_fn *cb, void *arg,
 		   struct nl_error *err);
+/* Sends a dummy packet, len 0: as long as the kernel thinks right. */
+int kernel_sa_dummy(struct nl *nl, u32 spi, const struct ip_addr *dst, u16 len,
+		    struct nl_error *err);
 /* Wipes keys. */
 void kernel_sa_wipe(struct kernel_sa *sa);
 
@@ -193,5 +206,6 @@ const char *kernel_direction_name(u32 direction);
 const char *kernel_action_name(u32 action);
 const char *kernel_mode_name(u32 mode);
 const char *kernel_expiry_name(u32 expiry);
+const char *kernel_df_name(u32 df);
 
 #endif
