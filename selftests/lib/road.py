@@ -51,6 +51,8 @@ table inet tripwire {
                 ip6 saddr fd00::/8 counter name cleartext drop
                 ip6 daddr fd00::/8 counter name cleartext drop
                 meta l4proto { esp, ah, icmp, ipv6-icmp } accept
+                ip frag-off & 0x1fff != 0 accept
+                frag frag-off != 0 accept
                 udp dport { 500, 4500 } accept
                 udp sport { 500, 4500 } accept
                 counter name cleartext drop

@@ -197,6 +197,31 @@ static void test_policy_round_trip(void **state)
 					  &back.kpol_pairs[i]));
 }
 
+static void test_policy_options(void **state)
+{
+	struct kernel_policy policy = full_policy(), back;
+	struct nlmsghdr *nlh = begin(CYGNET_CMD_POLICY_SET);
+
+	kernel_policy_encode(nlh, &policy);
+	assert_true(kernel_policy_decode(&back, nlh));
+	assert_false(back.kpol_has_dscp || back.kpol_has_flow_label ||
+		     back.kpol_no_mss_clamp);
+	policy.kpol_df = CYGNET_DF_COPY;
+	policy.kpol_ttl = 9;
+	policy.kpol_no_mss_clamp = true;
+	policy.kpol_has_dscp = true;
+	policy.kpol_has_flow_label = true;
+	nlh = begin(CYGNET_CMD_POLICY_SET);
+	kernel_policy_encode(nlh, &policy);
+	assert_true(kernel_policy_decode(&back, nlh));
+	assert_int_equal(back.kpol_df, CYGNET_DF_COPY);
+	assert_int_equal(back.kpol_ttl, 9);
+	assert_true(back.kpol_no_mss_clamp);
+	/* Zero is not nothing. */
+	assert_true(back.kpol_has_dscp && !back.kpol_dscp);
+	assert_true(back.kpol_has_flow_label && !back.kpol_flow_label);
+}
+
 static void test_largest_policy_fits(void **state)
 {
 	struct kernel_policy policy = full_policy(), back;
@@ -382,6 +407,7 @@ int main(void)
 		cmocka_unit_test(test_drops),
 		cmocka_unit_test(test_bad_address_is_refused),
 		cmocka_unit_test(test_policy_round_trip),
+		cmocka_unit_test(test_policy_options),
 		cmocka_unit_test(test_largest_policy_fits),
 		cmocka_unit_test(test_acquire),
 		cmocka_unit_test(test_expiry),

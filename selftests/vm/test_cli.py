@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import select
 import subprocess
 
@@ -83,6 +84,27 @@ class TestSa:
         assert out["esn"] and out["sequence"] == 1 << 32
         inn = net.nl.do("sa-get", protocol=ESP, spi=0x1001, dst=GW4)
         assert (inn["replay_window"], inn["sequence"]) == (64, 9)
+
+    def test_headers(self, cli, net):
+        """What outer packets look like, and how large inner ones may be."""
+        cli.call("policy set id 1 dev cyg0 action protect df set dscp 10 ttl 9 flow-label 0 "
+                 "mss-clamp off local 10.1.0.0/24 remote 10.2.0.0/24")
+        cli.call(add("out", 0x2001, GW4, WIRE4, more="tfc 500"), key="00" * 20)
+        policy, = cli.json("policy show")["policies"]
+        assert [policy[k] for k in ("df", "dscp", "ttl", "flow-label", "mss-clamp")] == \
+            ["set", 10, 9, 0, False]
+        assert "mtu" not in cli.json("sa show")["sas"][0]
+        cli.call("sa dummy spi 0x2001 dst %s" % WIRE4)
+        cli.call("sa dummy spi 0x2001 dst %s length 100" % WIRE4)
+        first, second = net.wire.take(2)
+        assert first[8] == 9 and first[1] == 40 and len(first) > 500 > len(second) > 100
+        shown = cli.json("sa show")["sas"][0]
+        assert (shown["tfc"], shown["mtu"], shown["path-mtu"]) == (500, 1446, 1500)
+        assert re.search(r"MTU .*\n.* 1446", cli.call("sa show"))
+        for bad in ("df maybe", "dscp 64", "ttl 0", "flow-label 1048576", "mss-clamp 1"):
+            assert bad.split()[0] in cli.call("policy set id 1 dev cyg0 action protect %s local "
+                                              "10.1.0.0/24 remote 10.2.0.0/24" % bad, USAGE)
+        assert "no outbound" in cli.call("sa dummy spi 0x7777 dst %s" % WIRE4, REFUSED)
 
     def test_two_keys(self, cli, net):
         """A cipher and an integrity algorithm, each with a key of its own."""
