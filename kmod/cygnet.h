@@ -878,6 +878,7 @@ void *cyg_linear_find(const struct sk_buff *skb, u32 offset, u32 len,
 void cyg_linear_uninit(void);
 
 /* mss.c */
+bool cyg_mss_is_syn(struct sk_buff *skb, const struct cyg_flow *flow);
 void cyg_mss_clamp(struct cyg_policy *policy, struct sk_buff *skb,
 		   const struct cyg_flow *flow);
 

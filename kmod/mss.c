@@ -49,6 +49,16 @@ static u8 *find_mss(struct tcphdr *th)
 }
 
 /**
+ * cyg_mss_is_syn - may cyg_mss_clamp() change that packet?
+ * @skb: from its IP header
+ * @flow: what it is
+ */
+bool cyg_mss_is_syn(struct sk_buff *skb, const struct cyg_flow *flow)
+{
+	return flow->protocol == IPPROTO_TCP && flow->has_ports && find_syn(skb, flow->family);
+}
+
+/**
  * cyg_mss_clamp - hold a SYN to what its policy's SA carries
  * @policy: that the packet belongs to, in either direction
  * @skb: from its IP header, which nobody else may look at

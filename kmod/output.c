@@ -93,12 +93,13 @@ static bool carries(const struct cyg_sa *sa, const struct sk_buff *skb,
 static bool may_split(const struct cyg_sa *sa, const struct net_device *dev,
 		      const struct cyg_flow *flow)
 {
+	const struct cyg_device *cyg = netdev_priv(dev);
 	struct cyg_flow fragment = *flow;
 	u8 action;
 
 	fragment.has_ports = false;
 	return sa->mode == CYGNET_MODE_TUNNEL &&
-	       cyg_spd_lookup(netdev_priv(dev), &fragment, &action) == sa->policy;
+	       cyg_spd_lookup(&cyg->spd, &fragment, &action) == sa->policy;
 }
 
 /*
@@ -145,7 +146,7 @@ static enum cygnet_drop protect(struct attempt *attempt, struct sk_buff *skb,
 	}
 	if (sa->key.protocol == IPPROTO_AH)
 		reason = cyg_ah_output(sa, skb, flow, dst);
-	else if (cyg_linear_fits(sa))
+	else if (cyg_linear_fits(sa) && !sa->tfc && !cyg_mss_is_syn(skb, flow))
 		reason = cyg_batch_single(sa, skb, flow, dst);
 	else
 		reason = cyg_esp_output(sa, skb, flow, dst);
