@@ -285,8 +285,9 @@ static bool read_transport(struct quote *q, const struct sk_buff *skb, u32 at)
 		at += sizeof(_udp);
 	}
 	esp = skb_header_pointer(skb, at, sizeof(_esp), &_esp);
+	/* ICMPv6 quotes as much as fits (RFC 4443 section 2.4), ICMP need not. */
 	if (!esp)
-		return q->protocol == IPPROTO_UDP;
+		return q->protocol == IPPROTO_UDP && q->family == 4;
 	q->has_spi = true;
 	q->spi = esp->spi;
 	q->sequence = ntohl(esp->sequence);
