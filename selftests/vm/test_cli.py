@@ -163,7 +163,7 @@ class TestSa:
         net.wire.take(1)
         heading, row = cli.call("sa show").splitlines()
         assert heading.split() == ["DIR", "SPI", "FROM", "TO", "POLICY", "CIPHER", "SEQUENCE",
-                                   "PACKETS", "BYTES", "AGE", "IDLE", "DROPS"]
+                                   "PACKETS", "BYTES", "AGE", "IDLE", "MTU", "DROPS"]
         assert row.split()[:9] == ["out*", "0x00002001", GW4 + ":4500", WIRE4 + ":4500", "1",
                                    "aes128gcm", "1", "1", "128"]
 

@@ -252,7 +252,8 @@ class TestPolicy:
                      protocol=ESP, mode="tunnel", selector=[
                          pair(), selector("fd01::/64", "fd02::/64", protocol=17,
                                           local_port_first=1, local_port_last=2,
-                                          remote_port_first=3, remote_port_last=65535)])
+                                          remote_port_first=3, remote_port_last=65535)],
+                     df="copy")
         assert net.nl.do("policy-set", **given)["id"] == 7
         for got in (net.nl.do("policy-get", id=7), *net.nl.dump("policy-get")):
             pairs = got.pop("selector")
