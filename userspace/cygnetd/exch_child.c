@@ -338,6 +338,14 @@ static void refuse_unknown(struct exchange *ex,
 	exchange_answer(ex, &em);
 }
 
+/* That child is agreed on, but not installed yet: the peer was faster. */
+static bool is_being_installed(const struct ike_sa *sa, u32 spi_out)
+{
+	const struct exchange *ours = sa->sa_ours;
+
+	return ours && ours->ex_child && ours->ex_child->child_spi_out == spi_out;
+}
+
 /* The child to be replaced; NULL, with the request answered, if it cannot be. */
 static struct child *find_old(struct exchange *ex, const struct message *msg)
 {
@@ -348,6 +356,10 @@ static struct child *find_old(struct exchange *ex, const struct message *msg)
 	if (mn->mn_spi.blob_len == sizeof(spi)) {
 		memcpy(&spi, mn->mn_spi.blob_data, sizeof(spi));
 		old = child_by_spi_out(ex->ex_sa, spi);
+		if (!old && is_being_installed(ex->ex_sa, spi)) {
+			exchange_refuse_why(ex, N_TEMPORARY_FAILURE, "it is being installed");
+			return NULL;
+		}
 	}
 	if (!old || child_protocol(old) != mn->mn_protocol) {
 		refuse_unknown(ex, mn);
