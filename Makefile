@@ -128,7 +128,7 @@ check-kernels:
 	@selftests/check build vm-6.12 vm-7.2
 
 check-matrix:
-	@MATRIX=1 T='test_alg or test_ah or test_transport or test_hosts' selftests/check vm
+	@MATRIX=1 T='test_alg or test_ah or test_transport or test_hosts or test_pmtu' selftests/check vm
 	@MATRIX=1 T='test_matrix' selftests/check ike
 
 demo:
