@@ -651,7 +651,8 @@ bool cyg_batch_send(struct cyg_sa *sa, struct sk_buff *skb,
 	if (!batch_send || !cyg_linear_fits(sa) || sa->tfc || !make_plan(&plan))
 		return false;
 	plan.base = cyg_ipaddr_pseudo(skb, flow);
-	cpu = cyg_spread_pick();
+	/* Without UDP a burst is many packets, which have overtaken each other. */
+	cpu = cyg_sa_encapsulated(sa) ? cyg_spread_pick() : -1;
 	if (cpu >= 0 || !cyg_order_idle(&sa->order))
 		return send_in_turn(&plan, cpu);
 	out = new_burst(&plan);
