@@ -129,7 +129,8 @@ def test_mutated_packets(net):
     with net.nl.events() as events:
         for _ in range(PACKETS // 250):
             net.wire.send([mutator.make() for _ in range(250)])
-        assert events.drain() == []
+        # But for the counts of what was dropped.
+        assert {name for name, _ in events.drain()} <= {"rejected-ntf"}
 
         # Everything before this one has been judged.
         for sa in sas:
