@@ -18,14 +18,15 @@ PROGRAMS = os.environ.get("CYGNET_BIN", "")
 class Daemon:
     """One daemon, with a folder for its configuration, key, sockets and log."""
 
-    def __init__(self, ns, connections, psk="correct horse battery staple", level="info"):
+    def __init__(self, ns, connections, psk="correct horse battery staple", level="info",
+                 more=""):
         self.ns, self.folder = ns, "/run/selftest-%s" % ns.name
         shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.folder, mode=0o755)
         self.config = os.path.join(self.folder, "cygnet.conf")
         self.write("office.psk", psk, 0o600)
-        self.write("cygnet.conf", "global {\n\tcontrol-dir = %s/run\n\tlog-level = %s\n}\n\n%s" % (
-            self.folder, level, connections))
+        self.write("cygnet.conf", "global {\n\tcontrol-dir = %s/run\n\tlog-level = %s\n%s}\n\n%s" %
+                   (self.folder, level, more, connections))
         self.start()
 
     def write(self, name, text, mode=0o644):

@@ -77,6 +77,9 @@ static void test_smallest(void **state)
 	assert_int_equal(conn->conn_keepalive, 20);
 	assert_int_equal(conn->conn_replay_window, 1024);
 	assert_int_equal(conn->conn_mtu, 0);
+	assert_false(conn->conn_policy_based);
+	assert_int_equal(conn->conn_fwmark, 0);
+	assert_string_equal(conn->conn_underlay, "");
 	assert_int_equal(conn->conn_origin[CONF_REMOTE], 2);
 	assert_int_equal(conn->conn_origin[CONF_MTU], 0);
 	conf_free(conf);
@@ -104,7 +107,7 @@ static void test_every_key(void **state)
 {
 	struct conf *conf =
 		parse_good("global {\n ike-port = 1500\n natt-port = 5500\n"
-			   " control-dir = /tmp/c\n log-level = debug\n}\n"
+			   " fwmark = 7\n control-dir = /tmp/c\n log-level = debug\n}\n"
 			   BEGIN " remote = 192.0.2.1\n remote-port = 4500\n psk = none\n"
 			   " protect = 10.1.0.0/16 <-> 10.2.0.0/16\n"
 			   " local = 198.51.100.1\n local-id = a.example\n"
@@ -117,6 +120,7 @@ static void test_every_key(void **state)
 			   " esp = chacha20poly1305-x25519, aes128gcm\n"
 			   " ah = none\n esn = no\n start = trap\n childless = yes\n redirect = 192.0.2.9, ::9\n reauth = 1d\n encapsulation = udp\n mobike = yes\n"
 			   " device = wan7\n address = 10.1.0.1\n mtu = 1400\n"
+			   " policy-based = yes\n fwmark = 4294967295\n underlay = wan0.7\n"
 			   " rekey = 1h30m\n rekey-bytes = 5G\n"
 			   " ike-lifetime = 1d\n liveness = off\n"
 			   " retransmit-timeout = 10s\n fragment-size = off\n"
@@ -126,6 +130,7 @@ static void test_every_key(void **state)
 
 	assert_int_equal(conf->conf_ike_port, 1500);
 	assert_int_equal(conf->conf_natt_port, 5500);
+	assert_int_equal(conf->conf_fwmark, 7);
 	assert_string_equal(conf->conf_control_dir, "/tmp/c");
 	assert_int_equal(conf->conf_log_level, CONF_LOG_DEBUG);
 	assert_int_equal(conn->conn_local.ip_family, AF_INET);
@@ -151,6 +156,9 @@ static void test_every_key(void **state)
 	assert_true(conn->conn_mobike);
 	assert_string_equal(conn->conn_device, "wan7");
 	assert_int_equal(conn->conn_mtu, 1400);
+	assert_true(conn->conn_policy_based);
+	assert_int_equal(conn->conn_fwmark, 0xffffffff);
+	assert_string_equal(conn->conn_underlay, "wan0.7");
 	assert_int_equal(conn->conn_rekey, 5400);
 	assert_int_equal(conn->conn_rekey_bytes, 5ULL << 30);
 	assert_int_equal(conn->conn_ike_lifetime, 86400);
@@ -212,6 +220,8 @@ static void test_values_in_words(void **state)
 		{ "mtu = auto", CONF_MTU, "auto" },
 		{ "device = cyg3", CONF_DEVICE, "cyg3" },
 		{ "device = auto", CONF_DEVICE, "auto" },
+		{ "fwmark = none", CONF_FWMARK, "none" },
+		{ "underlay = none", CONF_UNDERLAY, "none" },
 		{ "local = 192.0.2.9", CONF_LOCAL, "192.0.2.9" },
 		{ "remote-id = a@b", CONF_REMOTE_ID, "a@b" },
 		{ "start = trap", CONF_START, "trap" },
@@ -314,6 +324,9 @@ static void test_places_of_errors(void **state)
 	assert_error(WITH("mtu = 65536"), 5, 8, "68-65535");
 	assert_error(WITH("mtu   =   x"), 5, 12, "not a number");
 	assert_error(WITH("mtu = \"x\""), 5, 9, "not a number");
+	assert_error(WITH("fwmark = 0"), 5, 11, "1-4294967295");
+	assert_error(WITH("fwmark = 4294967296"), 5, 11, "1-4294967295");
+	assert_error(WITH("policy-based = 1"), 5, 17, "yes, no");
 	assert_error(WITH("mtu ="), 5, 7, "no value");
 	assert_error(WITH("mtu = \"\""), 5, 9, "no value");
 	assert_error(WITH("mtu = \"1400"), 5, 9, "quotes");

@@ -14,7 +14,7 @@ from ike.daemons import Charon
 from ike.world import unanswered
 from lib.bench import until
 from lib.daemon import Daemon
-from lib.road import CLIENT, GWA, GWB, LAN_A, LAN_B, Road, SERVER
+from lib.road import CLIENT, GWA, GWB, LAN_A, LAN_B, ROUTER_A, Road, SERVER
 
 CONNECTION = """
 connection office {
@@ -316,6 +316,67 @@ def test_device_goes_under_traffic(road, how):
         road.no_cleartext()
         pair.gwa.cygnet("down", "office")
         assert pair.state(road.gwa) == pair.before[0]
+
+
+def test_policy_based(road):
+    """The routes stay as they are, and the policies protect all the same, when
+    the device is gone too."""
+    road.needs_protection((4,))
+    with Gateways(road, more="policy-based = yes") as pair:
+        routes = pair.before[0][1:]
+        pair.gwa.cygnet("up", "office")
+        road.ping()
+        road.ping(reverse=True)
+        pair.one_pair()
+        assert pair.state(road.gwa)[1:] == routes
+        road.gwa.ip("link delete cyg0")
+        assert road.try_ping() == 0
+        road.no_cleartext()
+        # A policy that steers is none of a connection that has routes.
+        pair.gwa.stop()
+        with open(pair.gwa.config, encoding="utf-8") as f:
+            pair.gwa.write("cygnet.conf", f.read().replace("policy-based = yes", ""))
+        pair.gwa.start()
+        until(lambda: "not what is configured now" in pair.gwa.log(), "its end", 60)
+        for daemon in pair.daemons:
+            daemon.cygnet("down", "office")
+        assert [pair.state(ns) for ns in (road.gwa, road.gwb)] == pair.before
+        road.needs_protection((4,))
+
+
+@pytest.mark.parametrize("how", ["steered", "routed"])
+def test_everything(road, how):
+    """0.0.0.0/0 through the tunnel, and what carries it past that: policies
+    leave it alone; routes do where a rule for its mark says so."""
+    near = CONNECTION % (GWB[4], LAN_A[4], "0.0.0.0/0", "policy-based = yes" if how == "steered"
+                         else "fwmark = 5\n underlay = wan")
+    far = CONNECTION % (GWA[4], "0.0.0.0/0", LAN_A[4], "")
+    before = Gateways.state(road.gwa)
+    if how == "routed":
+        road.gwa.ip("rule add fwmark 5 lookup 77", "route add default via %s table 77" %
+                    ROUTER_A[4])
+    road.needs_protection((4,))
+    try:
+        with Daemon(road.gwb, far, level="debug") as gwb, \
+                Daemon(road.gwa, near, level="debug", more="\tfwmark = 5\n") as gwa:
+            try:
+                gwa.cygnet("up", "office")
+                road.ping()
+                road.ping(reverse=True)
+                assert ("0.0.0.0/1 dev cyg0" in road.gwa.run("ip", "route")) == (how == "routed")
+                gwa.cygnet("rekey", "office")
+                road.ping()
+            except BaseException:
+                print(gwa.log(), gwb.log())
+                raise
+            finally:
+                gwa.cygnet("down", "office", check=False)
+                gwb.cygnet("down", "office", check=False)
+        assert Gateways.state(road.gwa) == before
+        road.no_cleartext()
+    finally:
+        if how == "routed":
+            road.gwa.ip("rule del fwmark 5 lookup 77", "route flush table 77")
 
 
 class Netns:

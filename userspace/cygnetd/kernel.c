@@ -7,7 +7,9 @@
  * A connection that is up has, in the order in which they are made: an
  * unreachable twin of every route (so that nothing leaves unprotected whatever
  * comes later), a device with address and MTU, a protecting policy with the
- * configured selectors (the trap), and the routes into the device.
+ * configured selectors (the trap), and the routes into the device. One that is
+ * policy-based has neither routes nor twins: its policies steer, and go on to
+ * drop when the device goes.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -60,8 +62,12 @@ static int find_path(struct kernel *k, const struct conf_conn *conn,
 	char addr[IP_ADDR_STRLEN];
 	struct nl_error err;
 
+	memset(under, 0, sizeof(*under));
+	if (conn->conn_underlay[0] &&
+	    link_by_name(&k->k_route, conn->conn_underlay, under, &err))
+		return fail(reply, &err, conn->conn_underlay);
 	if (route_lookup(&k->k_route, &conn->conn_local, &conn->conn_remote,
-			 path, &err) ||
+			 conn->conn_fwmark, under->link_index, path, &err) ||
 	    link_by_index(&k->k_route, path->path_index, under, &err))
 		return fail(reply, &err, "no route to the remote address");
 	if (strcmp(under->link_kind, LINK_KIND))
@@ -102,6 +108,13 @@ static u8 mode_of(const struct conf_conn *conn)
 {
 	return conn->conn_mode == CONF_MODE_TRANSPORT ? CYGNET_MODE_TRANSPORT :
 							CYGNET_MODE_TUNNEL;
+}
+
+/* No route leads what two hosts say to each other to a device. */
+static bool is_steered(const struct conf_conn *conn)
+{
+	return conn->conn_policy_based ||
+	       conn->conn_mode == CONF_MODE_TRANSPORT;
 }
 
 static bool has_family(const struct conf_conn *conn, int family)
@@ -215,7 +228,7 @@ static int add_address(struct kernel *k, const struct conf_conn *conn,
 	if (addr->ip_family != family)
 		memset(addr, 0, sizeof(*addr));
 	for (size_t i = 0; i < conn->conn_npairs && !ret &&
-	     addr->ip_family == AF_UNSPEC; i++) {
+	     !conn->conn_policy_based && addr->ip_family == AF_UNSPEC; i++) {
 		const struct ts *local = &conn->conn_pairs[i].pair_local;
 
 		if (local->ts_addrs.range_first.ip_family == family)
@@ -225,6 +238,32 @@ static int add_address(struct kernel *k, const struct conf_conn *conn,
 	if (!ret && addr->ip_family != AF_UNSPEC)
 		ret = addr_add(&k->k_route, index, addr, err);
 	return ret;
+}
+
+/* How its outer packets go, where the configuration says so. */
+static int set_outer(struct kernel *k, const struct conf_conn *conn,
+		     u32 index, struct nl_error *err)
+{
+	struct kernel_device device = {
+		.kdev_ifindex = index,
+		.kdev_fwmark = conn->conn_fwmark,
+	};
+	unsigned int parts = 0;
+	struct link under;
+	int ret;
+
+	if (conn->conn_origin[CONF_FWMARK])
+		parts |= KERNEL_DEVICE_FWMARK;
+	if (conn->conn_origin[CONF_UNDERLAY])
+		parts |= KERNEL_DEVICE_UNDERLAY;
+	if (conn->conn_underlay[0]) {
+		ret = link_by_name(&k->k_route, conn->conn_underlay, &under,
+				   err);
+		if (ret)
+			return ret;
+		device.kdev_underlay = under.link_index;
+	}
+	return parts ? kernel_device_set(&k->k_nl, &device, parts, err) : 0;
 }
 
 struct addresses {
@@ -250,6 +289,8 @@ static int set_up_device(struct kernel *k, const struct conf_conn *conn,
 		return reply_refuse(reply, EEXIST,
 				    "%s is another kind of device: choose another name",
 				    link->link_name);
+	if (set_outer(k, conn, link->link_index, &err))
+		return fail(reply, &err, "fwmark and underlay");
 	if (add_address(k, conn, link->link_index, AF_INET, &addresses->ad_v4,
 			&err) ||
 	    add_address(k, conn, link->link_index, AF_INET6, &addresses->ad_v6,
@@ -349,8 +390,7 @@ static void fill_policy(const struct conf_conn *conn,
 		.kpol_action = CYGNET_ACTION_PROTECT,
 		.kpol_protocol = protocol_of(conn),
 		.kpol_mode = mode_of(conn),
-		/* No route leads what two hosts say to each other to a device. */
-		.kpol_steer = conn->conn_mode == CONF_MODE_TRANSPORT,
+		.kpol_steer = is_steered(conn),
 		.kpol_npairs = n,
 	};
 	memcpy(policy->kpol_name, conn->conn_name, sizeof(policy->kpol_name));
@@ -446,8 +486,7 @@ static int each_prefix(struct kernel *k, const struct conf_conn *conn,
 	struct prefix prefix;
 	struct nl_error err;
 
-	for (size_t i = 0; i < conn->conn_npairs &&
-	     conn->conn_mode == CONF_MODE_TUNNEL; i++) {
+	for (size_t i = 0; i < conn->conn_npairs && !is_steered(conn); i++) {
 		struct ip_range rest = conn->conn_pairs[i].pair_remote.ts_addrs;
 
 		while (prefix_next(&rest, &prefix)) {
@@ -842,7 +881,8 @@ static bool policy_allowed(const struct conf_conn *conn,
 {
 	if (policy->kpol_npairs > CONF_TS_MAX ||
 	    policy->kpol_protocol != protocol_of(conn) ||
-	    policy->kpol_mode != mode_of(conn))
+	    policy->kpol_mode != mode_of(conn) ||
+	    policy->kpol_steer != is_steered(conn))
 		return false;
 	for (size_t i = 0; i < policy->kpol_npairs; i++)
 		if (!police_pair_allowed(conn, &policy->kpol_pairs[i]))

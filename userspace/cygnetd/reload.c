@@ -87,6 +87,8 @@ const char *reload_refuse(const struct conf *now, const struct conf *next)
 	if (now->conf_ike_port != next->conf_ike_port ||
 	    now->conf_natt_port != next->conf_natt_port)
 		return "other ports need a restart of cygnetd";
+	if (now->conf_fwmark != next->conf_fwmark)
+		return "another fwmark of IKE needs a restart of cygnetd";
 	if (strcmp(now->conf_control_dir, next->conf_control_dir))
 		return "another control-dir needs a restart of cygnetd";
 	return NULL;

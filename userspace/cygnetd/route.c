@@ -272,8 +272,8 @@ static int on_path(const struct nlmsghdr *nlh, void *arg)
 }
 
 int route_lookup(struct nl *nl, const struct ip_addr *from,
-		 const struct ip_addr *to, struct path *path,
-		 struct nl_error *err)
+		 const struct ip_addr *to, u32 mark, u32 index,
+		 struct path *path, struct nl_error *err)
 {
 	struct nlmsghdr *nlh;
 	struct rtmsg *rtm;
@@ -289,6 +289,10 @@ int route_lookup(struct nl *nl, const struct ip_addr *from,
 		rtm->rtm_src_len = 8 * ip_addr_len(from);
 		mnl_attr_put(nlh, RTA_SRC, ip_addr_len(from), from->ip_bytes);
 	}
+	if (mark)
+		mnl_attr_put_u32(nlh, RTA_MARK, mark);
+	if (index)
+		mnl_attr_put_u32(nlh, RTA_OIF, index);
 	return nl_talk(nl, nlh, on_path, path, err);
 }
 
@@ -436,7 +440,7 @@ bool prefix_next(struct ip_range *range, struct prefix *prefix)
 		return false;
 	prefix->prefix_addr = range->range_first;
 	ip_range_from_prefix(&fits, &range->range_first, len);
-	while (len && !bit_is_set(&range->range_first, len - 1)) {
+	while (len > 1 && !bit_is_set(&range->range_first, len - 1)) {
 		struct ip_range wider;
 
 		ip_range_from_prefix(&wider, &range->range_first, len - 1);

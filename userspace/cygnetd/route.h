@@ -52,10 +52,13 @@ struct path {
 	struct ip_addr path_source;
 };
 
-/* from may be AF_UNSPEC; -ENETUNREACH and the like where there is no way. */
+/*
+ * from may be AF_UNSPEC, mark 0, index 0 or the only device to leave by;
+ * -ENETUNREACH and the like where there is no way.
+ */
 int route_lookup(struct nl *nl, const struct ip_addr *from,
-		 const struct ip_addr *to, struct path *path,
-		 struct nl_error *err);
+		 const struct ip_addr *to, u32 mark, u32 index,
+		 struct path *path, struct nl_error *err);
 
 struct prefix {
 	struct ip_addr prefix_addr;
@@ -74,7 +77,10 @@ int route_del(struct nl *nl, const struct prefix *prefix, u32 index,
 int twin_add(struct nl *nl, const struct prefix *prefix, struct nl_error *err);
 int twin_del(struct nl *nl, const struct prefix *prefix, struct nl_error *err);
 
-/* The range as prefixes, in order: takes the next one off; false at the end. */
+/*
+ * The range as prefixes, in order: takes the next one off; false at the end.
+ * All addresses are two halves, beside which a default route may stay.
+ */
 bool prefix_next(struct ip_range *range, struct prefix *prefix);
 
 #endif

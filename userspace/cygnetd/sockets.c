@@ -61,6 +61,11 @@ static void set_gro(int fd)
 		log_debug("UDP_GRO: %s", strerror(errno));
 }
 
+static bool set_mark(int fd, u32 mark)
+{
+	return !mark || set_int(fd, SOL_SOCKET, SO_MARK, (int)mark);
+}
+
 static int bind_patiently(int fd, const struct sockaddr *sa, socklen_t len)
 {
 	const struct timespec pause = { .tv_nsec = BUSY_PAUSE_MS * 1000000L };
@@ -76,7 +81,7 @@ static int bind_patiently(int fd, const struct sockaddr *sa, socklen_t len)
 }
 
 /* Returns -1 with errno. */
-static int open_udp(int family, u16 port, bool natt)
+static int open_udp(int family, u16 port, bool natt, u32 mark)
 {
 	struct ip_endpoint any = { .ep_addr.ip_family = family,
 				   .ep_port = port };
@@ -87,7 +92,7 @@ static int open_udp(int family, u16 port, bool natt)
 	fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -1;
-	if (set_options(fd, family) &&
+	if (set_options(fd, family) && set_mark(fd, mark) &&
 	    !bind_patiently(fd, (struct sockaddr *)&ss, len)) {
 		(void)set_int(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER);
 		if (natt) {
@@ -110,9 +115,9 @@ static void add_socket(struct sockets *sockets, enum ipc_socket kind, int fd)
 
 /* IPv6 may be switched off; IPv4 may not. */
 static bool add_udp(struct sockets *sockets, int family, u16 port,
-		    enum ipc_socket kind)
+		    enum ipc_socket kind, u32 mark)
 {
-	int fd = open_udp(family, port, kind == IPC_SOCKET_NATT);
+	int fd = open_udp(family, port, kind == IPC_SOCKET_NATT, mark);
 
 	if (fd >= 0) {
 		add_socket(sockets, kind, fd);
@@ -192,9 +197,9 @@ bool sockets_open(struct sockets *sockets, const struct conf *conf)
 	sockets->so_info.io_log_level = conf->conf_log_level;
 	for (size_t i = 0; i < ARRAY_SIZE(families) && ok; i++)
 		ok = add_udp(sockets, families[i], conf->conf_ike_port,
-			     IPC_SOCKET_IKE) &&
+			     IPC_SOCKET_IKE, conf->conf_fwmark) &&
 		     add_udp(sockets, families[i], conf->conf_natt_port,
-			     IPC_SOCKET_NATT);
+			     IPC_SOCKET_NATT, conf->conf_fwmark);
 	ok = ok && make_dir(dir) &&
 	     add_listener(sockets, dir, CONTROL_SOCKET, CONTROL_SOCKET_MODE,
 			  IPC_SOCKET_CONTROL) &&

@@ -66,6 +66,9 @@ enum conf_conn_key {
 	CONF_REDIRECT,
 	CONF_DEVICE,
 	CONF_ADDRESS,
+	CONF_POLICY_BASED,
+	CONF_FWMARK,
+	CONF_UNDERLAY,
 	CONF_MTU,
 	CONF_REKEY,
 	CONF_REKEY_BYTES,
@@ -82,6 +85,7 @@ enum conf_conn_key {
 enum conf_global_key {
 	CONF_IKE_PORT,
 	CONF_NATT_PORT,
+	CONF_IKE_FWMARK,
 	CONF_CONTROL_DIR,
 	CONF_LOG_LEVEL,
 	CONF_GLOBAL_KEYS,
@@ -182,6 +186,9 @@ struct conf_conn {
 	 * where there is one.
 	 */
 	struct ip_addr conn_address;
+	bool conn_policy_based;		/* steering policies instead of routes */
+	u32 conn_fwmark;		/* of outer packets; 0: none */
+	char conn_underlay[CONF_DEVICE_MAX + 1];	/* "": any */
 	u16 conn_mtu;			/* 0: automatic */
 	u32 conn_replay_window;		/* packets */
 	u64 conn_rekey_bytes;		/* 0: never */
@@ -200,6 +207,7 @@ struct conf {
 	u32 conf_origin[CONF_GLOBAL_KEYS];
 	u16 conf_ike_port;
 	u16 conf_natt_port;
+	u32 conf_fwmark;		/* of IKE's packets; 0: none */
 	u8 conf_log_level;		/* enum conf_log_level */
 	char conf_control_dir[80];
 	u32 conf_nconns;

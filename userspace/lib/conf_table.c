@@ -204,6 +204,25 @@ const struct conf_row conf_conn_rows[CONF_CONN_KEYS] = {
 		},
 		&conf_type_address, MEMBER(address), .row_zero = "auto",
 	},
+	[CONF_POLICY_BASED] = {
+		{ "policy-based", "word", "yes, no", "no",
+		  "Whether what protect names is pulled into the device wherever it was routed, and cleartext of it is refused, instead of there being routes to the device. The system's routes stay as they are, also where protect says 0.0.0.0/0. The device then has an address only where one is given. In transport mode it is always so."
+		},
+		&conf_type_word, MEMBER(policy_based), .row_words = yes_no,
+	},
+	[CONF_FWMARK] = {
+		{ "fwmark", "number", "1-4294967295, none", "none",
+		  "Mark of the packets that carry the traffic, for rules (ip-rule(8)) that lead them past the routes to the device: with protect = 0.0.0.0/0 these would lead back into it. IKE's own packets are marked by fwmark in global."
+		},
+		&conf_type_number, MEMBER(fwmark), .row_min = 1,
+		.row_max = 0xffffffff, .row_zero = "none",
+	},
+	[CONF_UNDERLAY] = {
+		{ "underlay", "name", NULL, "none",
+		  "Network device, or VRF, by which alone the packets leave that carry the traffic."
+		},
+		&conf_type_device, MEMBER(underlay), .row_zero = "none",
+	},
 	[CONF_MTU] = {
 		{ "mtu", "number", "68-65535, auto", "auto",
 		  "MTU of the device. With auto it follows the path to the peer, less what protection adds."
@@ -291,6 +310,13 @@ const struct conf_row conf_global_rows[CONF_GLOBAL_KEYS] = {
 		},
 		&conf_type_number, GLOBAL(natt_port), .row_min = 1,
 		.row_max = 65535,
+	},
+	[CONF_IKE_FWMARK] = {
+		{ "fwmark", "number", "1-4294967295, none", "none",
+		  "Mark of all packets of IKE, for the same rules as fwmark of a connection."
+		},
+		&conf_type_number, GLOBAL(fwmark), .row_min = 1,
+		.row_max = 0xffffffff, .row_zero = "none",
 	},
 	[CONF_CONTROL_DIR] = {
 		{ "control-dir", "folder", NULL, CONTROL_DIR_DEFAULT,
