@@ -483,7 +483,7 @@ static void add_filled(struct sk_buff *skb, struct cyg_blocks *b, u32 from, u32 
 		return;
 	get_page(b->page);
 	skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, b->page, from, len,
-			full > PAGE_SIZE ? len : PAGE_SIZE);
+			full > PAGE_SIZE ? len : PAGE_ALIGN(len));
 }
 
 /*

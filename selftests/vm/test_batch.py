@@ -103,6 +103,8 @@ SUPERS = {
     "tcp4-no-options": ("tcp", 4, 1301, 14000, {"options": b""}, 4, PORTS, "aes128gcm"),
     "tcp6-options": ("tcp", 6, 1003, 9000, {"options": b"\1" * 40}, 4, PORTS, "aes128gcm"),
     "tcp4-many": ("tcp", 4, 536, 60000, {}, 4, PORTS, "aes128gcm"),
+    # Four fill a page without a rest.
+    "tcp4-pages": ("tcp", 4, 950, 40000, {"options": b""}, 4, PORTS, "aes128gcm"),
     "tcp4-tiny": ("tcp", 4, 8, 300, {}, 4, PORTS, "aes128gcm"),
     "tcp4-sequence": ("tcp", 4, 1000, 5000, {"seq": 0xFFFFFFFF - 1500}, 4, PORTS, "aes128gcm"),
     "tcp4-exact": ("tcp", 4, 1000, 5000, {"tos": 0xBA}, 4, PORTS, "aes128gcm"),
