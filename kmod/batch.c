@@ -63,15 +63,13 @@ struct plan {
 
 /**
  * struct departure - a super-packet whose bursts leave in turn
- * @job: to encrypt them
- * @slot: of the SA's order
+ * @slot: of the SA's order, whose job is to encrypt them
  * @plan: of it; holds the SA
  * @flow: what it is
  * @bursts: that it became
  * @pending: of them, those inside crypto, and the builder
  */
 struct departure {
-	struct cyg_job job;
 	struct cyg_slot slot;
 	struct plan plan;
 	struct cyg_flow flow;
@@ -572,7 +570,7 @@ static u32 inner_bytes(const struct plan *plan)
 
 static void depart(struct cyg_job *job)
 {
-	struct departure *departure = container_of(job, struct departure, job);
+	struct departure *departure = container_of(job, struct departure, slot.job);
 	struct plan *plan = &departure->plan;
 
 	send_bursts(plan, new_burst(plan));
@@ -591,7 +589,7 @@ static struct departure *new_departure(const struct plan *plan)
 		kfree(departure);
 		return NULL;
 	}
-	departure->job.run = depart;
+	departure->slot.job.run = depart;
 	departure->slot.leave = leave;
 	departure->plan = *plan;
 	departure->flow = *plan->flow;
@@ -624,9 +622,9 @@ static bool send_in_turn(const struct plan *plan, int cpu)
 	skb_get(plan->skb);
 	dst_hold(plan->dst);
 	if (cpu < 0)
-		depart(&departure->job);
+		depart(&departure->slot.job);
 	else
-		cyg_spread_give(&departure->job, cpu);
+		cyg_spread_give(&departure->slot.job, cpu);
 	return true;
 }
 
@@ -651,8 +649,7 @@ bool cyg_batch_send(struct cyg_sa *sa, struct sk_buff *skb,
 	if (!batch_send || !cyg_linear_fits(sa) || sa->tfc || !make_plan(&plan))
 		return false;
 	plan.base = cyg_ipaddr_pseudo(skb, flow);
-	/* Without UDP a burst is many packets, which have overtaken each other. */
-	cpu = cyg_sa_encapsulated(sa) ? cyg_spread_pick() : -1;
+	cpu = cyg_spread_pick();
 	if (cpu >= 0 || !cyg_order_idle(&sa->order))
 		return send_in_turn(&plan, cpu);
 	out = new_burst(&plan);

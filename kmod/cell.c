@@ -124,14 +124,12 @@ struct cyg_cell {
 
 /**
  * struct chunk - packets that are decrypted together, maybe on another CPU
- * @job: to do so
- * @slot: in the order of @home
+ * @slot: in the order of @home, whose job is to do so
  * @home: the cell that they waited in
  * @queue: the packets
  * @ready: what comes out, for the stack
  */
 struct chunk {
-	struct cyg_job job;
 	struct cyg_slot slot;
 	struct cyg_cell *home;
 	struct sk_buff_head queue;
@@ -851,7 +849,7 @@ static int work_off_queue(struct cyg_cell *cell, struct sk_buff_head *queue, int
 /* In whatever cell of the device is this CPU's. */
 static void work_off_chunk(struct cyg_job *job)
 {
-	struct chunk *chunk = container_of(job, struct chunk, job);
+	struct chunk *chunk = container_of(job, struct chunk, slot.job);
 	struct cyg_device *cyg = netdev_priv(chunk->home->napi.dev);
 	struct cyg_cell *cell = this_cpu_ptr(cyg->cells);
 
@@ -890,7 +888,7 @@ static struct chunk *new_chunk(struct cyg_cell *cell)
 
 	if (!chunk)
 		return NULL;
-	chunk->job.run = work_off_chunk;
+	chunk->slot.job.run = work_off_chunk;
 	chunk->slot.leave = leave;
 	chunk->home = cell;
 	__skb_queue_head_init(&chunk->queue);
@@ -905,9 +903,9 @@ static void pass_on(struct chunk *chunk, u32 packets, u32 skbs)
 	while (skbs--)
 		__skb_queue_tail(&chunk->queue, __skb_dequeue(&chunk->home->queue));
 	if (cpu < 0)
-		work_off_chunk(&chunk->job);
+		work_off_chunk(&chunk->slot.job);
 	else
-		cyg_spread_give(&chunk->job, cpu);
+		cyg_spread_give(&chunk->slot.job, cpu);
 }
 
 /*

@@ -115,10 +115,14 @@ struct cyg_job {
  * @leaving: somebody lets them leave
  * @stalled: @resume is to be called
  * @resume: see cyg_order_init()
+ * @cpu: where they leave
+ * @left: when the last one did, in jiffies
  */
 struct cyg_order {
 	spinlock_t lock; /* the rest */
 	struct list_head slots;
+	int cpu;
+	unsigned long left;
 	u32 packets;
 	bool leaving;
 	bool stalled;
@@ -130,6 +134,7 @@ struct cyg_order {
 
 /**
  * struct cyg_slot - a place in an order
+ * @job: to be given to another processor, until cyg_order_ready() needs it
  * @order: the order, NULL if there is none to keep
  * @node: in its slots
  * @packets: that will leave
@@ -137,6 +142,7 @@ struct cyg_order {
  * @leave: called with BH off, under RCU; frees the slot
  */
 struct cyg_slot {
+	struct cyg_job job;
 	struct cyg_order *order;
 	struct list_head node;
 	u32 packets;
@@ -973,10 +979,15 @@ void cyg_order_init(struct cyg_order *order, void (*resume)(struct cyg_order *or
 bool cyg_order_enter(struct cyg_order *order, struct cyg_slot *slot, u32 packets, u32 most);
 void cyg_order_ready(struct cyg_slot *slot);
 
-/* Is there nothing that must leave first? */
+/* What left on another processor may wait in its queues for that long. */
+#define CYG_ORDER_SETTLES	DIV_ROUND_UP(HZ, 50)
+
+/* Is there nothing that must leave first? Call with BH off. */
 static inline bool cyg_order_idle(const struct cyg_order *order)
 {
-	return !READ_ONCE(order->packets);
+	return !READ_ONCE(order->packets) &&
+	       (READ_ONCE(order->cpu) == raw_smp_processor_id() ||
+		time_after(jiffies, READ_ONCE(order->left) + CYG_ORDER_SETTLES));
 }
 
 /* stats.c */

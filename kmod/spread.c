@@ -6,10 +6,11 @@
  * they came all the same.
  *
  * What is kept in order is what an outbound SA sends, and what a cell takes in, to
- * which a peer's packets come on one processor. Whoever has a burst ready that is
- * the first in its order lets it leave, and with it those behind that became ready
- * meanwhile. As long as nothing was given away there is no order to keep, and
- * nothing to pay for it.
+ * which a peer's packets come on one processor. There they leave as well: each
+ * processor has queues of its own below and above us, where they would overtake
+ * each other. When a burst is ready that is the first in its order it leaves, and
+ * with it those behind that became ready meanwhile. As long as nothing was given
+ * away there is no order to keep, and nothing to pay for it.
  */
 #include <linux/cpumask.h>
 #include <linux/module.h>
@@ -203,7 +204,11 @@ static void do_jobs(struct work_struct *work)
  */
 void cyg_spread_flush(void)
 {
-	flush_workqueue(helper_wq);
+	int i;
+
+	/* A job may go home as another, and that may resume as a third. */
+	for (i = 0; i < 3; i++)
+		flush_workqueue(helper_wq);
 }
 
 /* Order. */
@@ -218,6 +223,8 @@ void cyg_order_init(struct cyg_order *order, void (*resume)(struct cyg_order *or
 {
 	spin_lock_init(&order->lock);
 	INIT_LIST_HEAD(&order->slots);
+	order->cpu = -1;
+	order->left = jiffies - CYG_ORDER_SETTLES - 1;
 	order->resume = resume;
 }
 
@@ -239,6 +246,8 @@ bool cyg_order_enter(struct cyg_order *order, struct cyg_slot *slot, u32 packets
 	slot->packets = packets;
 	slot->ready = false;
 	spin_lock(&order->lock);
+	if (cyg_order_idle(order))
+		WRITE_ONCE(order->cpu, smp_processor_id());
 	room = !order->packets || order->packets + packets <= most;
 	if (room) {
 		slot->order = order;
@@ -278,6 +287,7 @@ static bool let_leave(struct cyg_order *order)
 		spin_unlock(&order->lock);
 		slot->leave(slot);
 		spin_lock(&order->lock);
+		WRITE_ONCE(order->left, jiffies);
 		WRITE_ONCE(order->packets, order->packets - packets);
 	}
 	order->leaving = false;
@@ -286,13 +296,7 @@ static bool let_leave(struct cyg_order *order)
 	return resume;
 }
 
-/**
- * cyg_order_ready - may leave when its turn comes
- * @slot: entered; its leave() may run now or later, with BH off under RCU
- *
- * Call with BH off. The order must stay for a grace period longer than its slots.
- */
-void cyg_order_ready(struct cyg_slot *slot)
+static void leave_in_turn(struct cyg_slot *slot)
 {
 	struct cyg_order *order = slot->order;
 	bool resume = false;
@@ -306,6 +310,29 @@ void cyg_order_ready(struct cyg_slot *slot)
 	if (resume && order->resume)
 		order->resume(order);
 	rcu_read_unlock();
+}
+
+static void come_home(struct cyg_job *job)
+{
+	leave_in_turn(container_of(job, struct cyg_slot, job));
+}
+
+/**
+ * cyg_order_ready - may leave when its turn comes
+ * @slot: entered; its leave() may run now or later, with BH off under RCU
+ *
+ * Call with BH off. The order must stay for a grace period longer than its slots.
+ */
+void cyg_order_ready(struct cyg_slot *slot)
+{
+	int home = READ_ONCE(slot->order->cpu);
+
+	if (home == smp_processor_id()) {
+		leave_in_turn(slot);
+	} else {
+		slot->job.run = come_home;
+		cyg_spread_give(&slot->job, home);
+	}
 }
 
 /**
