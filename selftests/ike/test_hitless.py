@@ -220,6 +220,7 @@ def test_no_snapshot(pair):
 
 def test_records_of_a_rebel(pair, inject):   # noqa: F811
     """What an engine wrote that broke out is not used; the tunnel carries on."""
+    pair.rebels = True
     pair.start().up("us")
     before, mark = theirs(pair), pair.us.log.mark()
     subprocess.run([inject, str(pair.us.engine), "socket"], check=True, stdout=subprocess.DEVNULL)

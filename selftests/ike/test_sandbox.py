@@ -2,7 +2,8 @@
 """The release build's engine, taken over: what can it still do?
 
 It is started here without a keeper, given no sockets, and made to try system
-calls from outside (inject.c) once it has locked itself in.
+calls from outside (inject.c) once it has locked itself in. Then one with its keeper,
+which is asked by rebel.c for what it must not give.
 """
 
 import os
@@ -12,10 +13,11 @@ import subprocess
 
 import pytest
 
+from ike import world as stage
 from ike.conftest import build
-from ike.daemons import TREE, Lines
+from ike.daemons import TREE, Lines, until
 
-SIGSYS, EPERM = 31, 1
+SIGSYS = 31
 # struct ipc_msg with a struct ipc_sockets of none, at log level debug
 SOCKETS = struct.pack("@3I64s4x", 0, 0, 0, b"") + struct.pack("@10I", *[0] * 9, 3)
 
@@ -93,14 +95,9 @@ def test_the_probe_works(engine, inject):
     assert attempt(inject, engine, "getpid") == ["returned", str(engine.process.pid)]
 
 
-@pytest.mark.parametrize("call", ["open", "openat"])
-def test_refused(engine, inject, call):
-    assert attempt(inject, engine, call) == ["error", str(EPERM)]
-
-
 @pytest.mark.parametrize("call", [
-    "creat", "unlink", "execve", "execveat", "fork", "clone", "socket", "socketpair",
-    "connect", "bind", "ptrace", "kill", "setuid", "io_uring_setup", "mmap-exec",
+    "open", "openat", "creat", "unlink", "execve", "execveat", "fork", "clone", "socket",
+    "socketpair", "connect", "bind", "ptrace", "kill", "setuid", "io_uring_setup", "mmap-exec",
     "mprotect-exec", "bpf", "mount"])
 def test_deadly(engine, inject, call):
     assert attempt(inject, engine, call) == ["killed", str(SIGSYS)]
@@ -117,3 +114,80 @@ def test_without_a_keeper(release):
                           text=True, timeout=5, check=False)
     assert done.returncode == 1
     assert "run cygnetd" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def rebel():
+    out = os.path.join(TREE, "build", "rebel")
+    user = os.path.join(TREE, "userspace")
+    subprocess.run(["gcc", "-D_GNU_SOURCE", "-Wall", "-Werror", "-O1", "-o", out,
+                    "-I", os.path.join(TREE, "include"), "-I", user, "-I", user + "/lib",
+                    "-I", user + "/cygnetd", os.path.join(TREE, "selftests", "ike", "rebel.c"),
+                    user + "/cygnetd/ipc.c"], check=True)
+    return out
+
+
+def ask(rebel, pair, what):
+    subprocess.run([rebel, str(pair.us.engine), what, stage.LEFT, stage.RIGHT], check=True)
+
+
+def assert_ended(pair, mark, *words):
+    """Logged, ended, started anew, while the tunnel carries on."""
+    for word in words:
+        pair.us.log.wait(word, mark)
+    pair.pings()
+    pair.us.log.wait("engine locked in", mark)
+    pair.us.command("up", "net")
+    pair.pings()
+
+
+def test_what_is_allowed(pair, rebel):
+    pair.start()
+    pair.up("us")
+    pid, before = pair.us.engine, pair.us.count("add")
+    ask(rebel, pair, "honest")
+    assert until(lambda: pair.us.count("add") > before)
+    assert pair.us.engine == pid
+
+
+@pytest.mark.parametrize("what, said", [
+    ("everything", "0.0.0.0/0 .*is wider than protect"),
+    ("bypass", "an SA that protects nothing"),
+    ("null", "an SA that protects nothing"),
+    ("remote", "remote address 198.51.100.66, but"),
+    ("local", "local address 198.51.100.66, but"),
+    ("spi", "local address 198.51.100.66, but"),
+    ("identity", "an identity that is not the connection's"),
+    ("signature", "a signature of the peer's"),
+])
+def test_rebellious_request(pair, rebel, what, said):
+    pair.rebels = True
+    pair.start()
+    pair.up("us")
+    mark, before = pair.us.log.mark(), len(pair.us.records)
+    ask(rebel, pair, what)
+    assert_ended(pair, mark, "refused: " + said,
+                 "engine: asked for what none of ours would and was ended",
+                 "engine ended by signal 9")
+    assert not any("198.51.100.66" in str(r) or "0.0.0.0/0" in str(r)
+                   for r in pair.us.records[before:])
+
+
+def test_message_of_the_keeper(pair, rebel):
+    pair.start()
+    pair.up("us")
+    mark = pair.us.log.mark()
+    ask(rebel, pair, "type")
+    assert_ended(pair, mark, "engine: sent nonsense")
+
+
+@pytest.mark.parametrize("call", ["open", "execve", "socket"])
+def test_rebellious_call(pair, inject, call):
+    pair.rebels = True
+    pair.start()
+    pair.up("us")
+    mark = pair.us.log.mark()
+    done = subprocess.run([inject, str(pair.us.engine), call], capture_output=True,
+                          text=True, check=True)
+    assert done.stdout.split() == ["killed", str(SIGSYS)]
+    assert_ended(pair, mark, "engine tried a forbidden system call and was ended")

@@ -283,7 +283,10 @@ static struct ipc_msg honest_child(enum ipc_type type)
 
 static int ask(const struct ipc_msg *msg)
 {
-	assert_true(keeper_answer(&keeper, msg, &answer));
+	bool ours = keeper_answer(&keeper, msg, &answer);
+
+	/* Whoever asks for what was never the connection's is to be ended. */
+	assert_int_equal(ours, answer.im_reply.ir_errno != EPERM);
 	assert_int_equal(answer.im_type, IPC_REPLY);
 	assert_int_equal(answer.im_handle, msg->im_handle);
 	assert_int_equal(answer.im_generation, msg->im_generation);
@@ -395,12 +398,12 @@ static void test_ah(void **state)
 
 	strcpy(msg.im_conn, "plain");
 	child->ic_encap = 0;
-	assert_refused(&msg, EPERM);
+	assert_refused(&msg, EACCES);
 	child->ic_encr = 0;
 	child->ic_encr_bits = 0;
-	assert_refused(&msg, EPERM);
+	assert_refused(&msg, EACCES);
 	child->ic_integ = INTEG_HMAC_SHA2_512_256;
-	assert_refused(&msg, EPERM);
+	assert_refused(&msg, EACCES);
 	child->ic_integ = INTEG_HMAC_SHA2_256_128;
 	assert_refused(&msg, EINVAL);
 	child->ic_encr_in.ik_len = 0;
@@ -455,7 +458,7 @@ static void test_names(void **state)
 	assert_string_equal(answer.im_reply.ir_text, "gw.test: no such name");
 	strcpy(msg.im_conn, "gone");
 	keeper_resolved(&keeper, &msg, &found, &answer);
-	assert_int_equal(answer.im_reply.ir_errno, EPERM);
+	assert_int_equal(answer.im_reply.ir_errno, ENOENT);
 }
 
 static void test_absurd_selectors(void **state)
@@ -540,18 +543,18 @@ static void test_algorithms(void **state)
 	msg.im_child.ic_encr_bits = 128;
 	msg.im_child.ic_encr_in.ik_len = 20;
 	msg.im_child.ic_encr_out.ik_len = 20;
-	assert_refused(&msg, EPERM);
+	assert_refused(&msg, EACCES);
 	msg = honest_child(IPC_CHILD_ADD);
 	msg.im_child.ic_encr = ENCR_NULL;
 	msg.im_child.ic_encr_bits = 0;
 	assert_refused(&msg, EPERM);
 	msg = honest_child(IPC_CHILD_ADD);
 	msg.im_child.ic_integ = INTEG_HMAC_SHA2_256_128;
-	assert_refused(&msg, EPERM);
+	assert_refused(&msg, EACCES);
 	/* Each stands in a proposal, but not in the same one. */
 	msg = honest_child(IPC_CHILD_ADD);
 	msg.im_child.ic_esn = 0;
-	assert_refused(&msg, EPERM);
+	assert_refused(&msg, EACCES);
 	msg.im_child.ic_encr = ENCR_CHACHA20_POLY1305;
 	msg.im_child.ic_encr_bits = 0;
 	assert_done(&msg, "add");
@@ -600,9 +603,9 @@ static void test_unknown_connection(void **state)
 		struct ipc_msg msg = honest_child(types[i]);
 
 		strcpy(msg.im_conn, "elsewhere");
-		assert_refused(&msg, EPERM);
+		assert_refused(&msg, ENOENT);
 		msg.im_conn[0] = 0;
-		assert_refused(&msg, EPERM);
+		assert_refused(&msg, ENOENT);
 	}
 }
 
@@ -792,18 +795,18 @@ static void test_psk_refused(void **state)
 	struct ipc_msg msg = auth_request(IPC_PSK, IPC_LOCAL);
 
 	msg.im_auth.ia_prf = PRF_HMAC_SHA1;
-	assert_refused(&msg, EPERM);
+	assert_refused(&msg, EACCES);
 	msg.im_auth.ia_prf = PRF_HMAC_SHA2_256 + 0x10000;
-	assert_refused(&msg, EPERM);
+	assert_refused(&msg, EACCES);
 	msg = auth_request(IPC_PSK, IPC_LOCAL);
 	msg.im_auth.ia_side = 2;
 	assert_refused(&msg, EINVAL);
 	/* The one connection has no private key, the other no PSK. */
 	msg = auth_request(IPC_SIGN, IPC_LOCAL);
-	assert_refused(&msg, EPERM);
+	assert_refused(&msg, EACCES);
 	msg = auth_request(IPC_PSK, IPC_LOCAL);
 	strcpy(msg.im_conn, "signed");
-	assert_refused(&msg, EPERM);
+	assert_refused(&msg, EACCES);
 	/* Its file cannot be read. */
 	msg = auth_request(IPC_PSK, IPC_LOCAL);
 	strcpy(msg.im_conn, "road");
@@ -871,7 +874,7 @@ static void test_sign_refused(void **state)
 	for (scheme = 0; scheme < 100; scheme++) {
 		msg.im_auth.ia_scheme = scheme;
 		if (scheme != SIGN_ED25519)
-			assert_refused(&msg, EPERM);
+			assert_refused(&msg, EACCES);
 	}
 	msg = sign_request();
 	msg.im_auth.ia_side = IPC_REMOTE;
@@ -882,7 +885,7 @@ static void test_sign_refused(void **state)
 	assert_refused(&msg, EPERM);
 	strcpy(msg.im_conn, "forbidden");
 	conf_id_parse(&msg.im_auth.ia_id, "other.test", err, sizeof(err));
-	assert_refused(&msg, EPERM);	/* signatures = ecdsa */
+	assert_refused(&msg, EACCES);	/* signatures = ecdsa */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, used)

@@ -262,6 +262,7 @@ void child_switch(struct child *child)
 		return;
 	core_ask_init(&msg, IPC_CHILD_ADD, sa->sa_conn->cn_conf.conn_name);
 	child_fill(child, IPC_DIR_OUT, &msg);
+	conn_restrain(sa->sa_conn, &msg);
 	waiter_ask(sa->sa_core, &child->child_waiter, &msg);
 	OPENSSL_cleanse(&msg, sizeof(msg));
 	child_has(child, IPC_DIR_OUT);

@@ -2,16 +2,19 @@
 /*
  * Connections: starting, trying again, commands.
  */
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend.h"
 #include "conn.h"
 #include "exchange.h"
 #include "explain.h"
 #include "hitless.h"
+#include "police.h"
 
 #define PORT_IKE	500	/* of peers */
 
@@ -128,6 +131,47 @@ void conn_remote_id(const struct conn *conn, const struct core_path *path,
 		    struct conf_id *id)
 {
 	fill_id(id, &conn->cn_conf.conn_remote_id, &path->cp_remote.ep_addr);
+}
+
+static int judge(const struct conf_conn *conf, const struct ipc_msg *msg,
+		 struct ipc_reply *reply)
+{
+	switch (msg->im_type) {
+	case IPC_PSK:
+	case IPC_SIGN:
+		return police_auth(conf, msg->im_type, &msg->im_auth, reply);
+	case IPC_SPI:
+		return police_spi(conf, &msg->im_spi, reply);
+	case IPC_CHILD_ADD:
+		return police_child(conf, &msg->im_child, reply);
+	}
+	return 0;
+}
+
+void conn_restrain(struct conn *conn, struct ipc_msg *msg)
+{
+	struct ipc_reply reply = { 0 };
+
+	/* On its way down it may have become another one for the keeper. */
+	if (conn->cn_downing)
+		reply_refuse(&reply, EPERM, "the connection is being taken down");
+	else if (judge(&conn->cn_conf, msg, &reply) != -EPERM)
+		return;
+	switch (msg->im_type) {
+	case IPC_PSK:
+	case IPC_SIGN:
+		msg->im_auth.ia_side = IPC_SIDES;
+		break;
+	case IPC_SPI:
+		msg->im_spi.is_local.ip_family = AF_UNSPEC;
+		break;
+	case IPC_CHILD_ADD:
+		msg->im_child.ic_dirs = 0;
+		break;
+	default:
+		return;
+	}
+	conn_log(conn, CORE_WARNING, "not asked of the keeper: %s", reply.ir_text);
 }
 
 void conn_log(struct conn *conn, enum core_level level, const char *format, ...)

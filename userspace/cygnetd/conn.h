@@ -83,6 +83,12 @@ void conn_local_id(const struct conn *conn, const struct core_path *path,
 void conn_remote_id(const struct conn *conn, const struct core_path *path,
 		    struct conf_id *id);
 
+/*
+ * Before it is sent: what the keeper would end us for, whoever led us to it, is
+ * not asked. The request is made one that it only refuses.
+ */
+void conn_restrain(struct conn *conn, struct ipc_msg *msg);
+
 __printf(3, 4)
 void conn_log(struct conn *conn, enum core_level level, const char *format,
 	      ...);

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <netinet/udp.h>
 #include <openssl/crypto.h>
 #include <signal.h>
@@ -516,9 +517,18 @@ static bool start_threads(void)
 	return !uv_queue_work(&engine.en_loop, &req, no_work, after_no_work);
 }
 
+/* What they would open a file for later, which would be our end. */
+static void warm_libraries(void)
+{
+	json_object_seed(0);	/* /dev/urandom */
+	setenv("TZ", "UTC0", 1);
+	tzset();		/* /etc/localtime, and again where TZ is not set */
+}
+
 static bool start(void)
 {
 	engine.en_requests_end = &engine.en_requests;
+	warm_libraries();
 	engine.en_timer_fd = timerfd_create(CLOCK_BOOTTIME,
 					    TFD_NONBLOCK | TFD_CLOEXEC);
 	if (engine.en_timer_fd < 0 || !sandbox_without_rings() ||

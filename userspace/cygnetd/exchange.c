@@ -284,6 +284,8 @@ static void on_done(void *arg, const struct ipc_reply *reply)
 void exchange_ask(struct exchange *ex, enum ex_state state, struct ipc_msg *msg)
 {
 	exchange_set_state(ex, state);
+	if (ex->ex_sa->sa_conn)
+		conn_restrain(ex->ex_sa->sa_conn, msg);
 	waiter_ask(ex->ex_sa->sa_core, &ex->ex_waiter, msg);
 }
 

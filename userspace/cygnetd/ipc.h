@@ -6,8 +6,9 @@
  * pointers. The engine asks, the keeper checks every request against the
  * configuration and answers it exactly once, with the same handle and
  * generation: an answer whose generation is no longer that of the asker is
- * dropped. What the configuration does not allow is answered with EPERM and
- * logged by the keeper; a message that is malformed ends the engine.
+ * dropped. What the configuration does not allow is refused and logged by the
+ * keeper. A message that is malformed ends the engine, as does a request for
+ * what is none of the connection's (see police.h).
  *
  * The keeper holds configuration, long-term keys and netlink, and parses
  * nothing remote. The engine holds session keys and parses everything remote.
@@ -94,7 +95,7 @@ struct ipc_cred {
 	u8	 ix_data[IPC_CRED_MAX];	/* DER */
 };
 
-enum ipc_side { IPC_LOCAL, IPC_REMOTE };
+enum ipc_side { IPC_LOCAL, IPC_REMOTE, IPC_SIDES };
 
 /*
  * An AUTH value of RFC 7296 section 2.15. The keeper joins the octets that it

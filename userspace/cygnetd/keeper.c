@@ -35,6 +35,13 @@ int reply_refuse(struct ipc_reply *reply, int err, const char *format, ...)
 	return -err;
 }
 
+/* What the configuration forbids, an honest engine does not ask for. */
+static int judge(struct keeper *keeper, int ret)
+{
+	keeper->kp_rebellion |= ret == -EPERM;
+	return ret;
+}
+
 static struct keeper_sa *find_sa(struct keeper *keeper,
 				 const struct conf_conn *conn, u32 dir, u32 spi)
 {
@@ -164,7 +171,7 @@ static int answer_auth(struct keeper *keeper, const struct conf_conn *conn,
 	static u8 octets[IPC_OCTETS_MAX + CRYPTO_PRF_MAX + IPC_INT_MAX];
 	size_t len, index = conn - keeper->kp_conf->conf_conns;
 	const struct keys *keys = keeper->kp_keys;
-	int n = police_auth(conn, type, auth, reply);
+	int n = judge(keeper, police_auth(conn, type, auth, reply));
 
 	if (n)
 		return n;
@@ -180,8 +187,8 @@ static int answer_auth(struct keeper *keeper, const struct conf_conn *conn,
 		return reply_refuse(reply, ENOKEY, "no key in %.200s",
 				    type == IPC_PSK ? conn->conn_psk :
 						      conn->conn_key);
-	if (n == -EPERM)
-		return reply_refuse(reply, EPERM,
+	if (n == -EACCES)
+		return reply_refuse(reply, EACCES,
 				    "a kind of signature that is not allowed here");
 	if (n < 0)
 		return reply_refuse(reply, -n, "cannot compute AUTH");
@@ -193,7 +200,7 @@ static int answer_spi(struct keeper *keeper, const struct conf_conn *conn,
 		      const struct ipc_spi *spi, struct ipc_reply *reply)
 {
 	struct backend *be = keeper->kp_backend;
-	int ret = police_spi(conn, spi, reply);
+	int ret = judge(keeper, police_spi(conn, spi, reply));
 
 	return ret ? ret : be->be_ops->bo_spi(be, conn, &spi->is_local, reply);
 }
@@ -231,7 +238,7 @@ static int answer_add(struct keeper *keeper, const struct conf_conn *conn,
 		      const struct ipc_child *child, struct ipc_reply *reply)
 {
 	struct backend *be = keeper->kp_backend;
-	int ret = police_child(conn, child, reply);
+	int ret = judge(keeper, police_child(conn, child, reply));
 	struct ipc_child rest = *child;
 	u8 keys[CRYPTO_HASH_LEN];
 
@@ -400,7 +407,7 @@ void keeper_resolved(struct keeper *keeper, const struct ipc_msg *request,
 		ret = find_way(keeper, conn, found, request->im_resolve.iv_try,
 			       reply);
 	else
-		ret = reply_refuse(reply, EPERM, "no such connection");
+		ret = reply_refuse(reply, ENOENT, "no such connection");
 	reply->ir_errno = -ret;
 }
 
@@ -412,19 +419,20 @@ bool keeper_answer(struct keeper *keeper, const struct ipc_msg *request,
 	int ret;
 
 	begin_answer(request, answer);
+	keeper->kp_rebellion = false;
 	if (request->im_type < IPC_PSK || request->im_type >= IPC_RECORD)
 		return false;
 	conn = conf_find(keeper->kp_conf, request->im_conn);
 	if (conn)
 		ret = carry_out(keeper, conn, request, reply);
 	else
-		ret = reply_refuse(reply, EPERM, "no such connection");
+		ret = reply_refuse(reply, ENOENT, "no such connection");
 	reply->ir_errno = -ret;
 	if (ret)
-		log_line(ret == -EPERM || ret == -EINVAL ? CONF_LOG_ERROR :
+		log_line(keeper->kp_rebellion || ret == -EINVAL ? CONF_LOG_ERROR :
 			 CONF_LOG_WARNING, conn ? conn->conn_name : NULL,
 			 "refused: %s (%s)", reply->ir_text, strerror(-ret));
-	return true;
+	return !keeper->kp_rebellion;
 }
 
 void keeper_event(struct keeper *keeper, enum ipc_type type, const char *name,

@@ -23,6 +23,7 @@ struct keeper {
 	struct keeper_sa *kp_sas;
 	size_t kp_n_sas, kp_room;
 	struct vault *kp_vault;		/* records of IKE SAs; or NULL */
+	bool kp_rebellion;		/* in the request that is being answered */
 };
 
 /**
@@ -31,7 +32,8 @@ struct keeper {
  * @request: as received, shape checked
  * @answer: IPC_REPLY, to be sent and wiped
  *
- * Return: false if no engine of ours would have sent this: end it.
+ * Return: false if no engine of ours would have sent this: end it. What was
+ * refused has been logged.
  */
 bool keeper_answer(struct keeper *keeper, const struct ipc_msg *request,
 		   struct ipc_msg *answer);

@@ -131,7 +131,7 @@ int keys_sign(const struct keys *keys, size_t index, enum sign_scheme scheme,
 	if (!key)
 		return -ENOKEY;
 	if (!sign_fits(scheme, key, allowed))
-		return -EPERM;
+		return -EACCES;
 	n = sign_make(scheme, key, octets, len, auth);
 	return n ? (int)n : -EIO;
 }

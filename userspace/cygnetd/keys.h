@@ -54,7 +54,7 @@ int keys_psk_auth(const struct keys *keys, size_t index, u16 prf,
  * @auth: room for IPC_AUTH_MAX bytes
  *
  * Return: the length of the signature, or a negative errno: -ENOKEY if the
- * connection has no key, -EPERM if the key cannot or may not do that.
+ * connection has no key, -EACCES if the key cannot or may not do that.
  */
 int keys_sign(const struct keys *keys, size_t index, enum sign_scheme scheme,
 	      u8 allowed, const u8 *octets, size_t len, u8 *auth);

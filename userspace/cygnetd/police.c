@@ -38,7 +38,7 @@ static int check_side(const struct conf_conn *conn, enum ipc_type type,
 		return reply_refuse(reply, EPERM, "a signature of the peer's");
 	psk = how == CONF_AUTH_PSK;
 	if (type == IPC_PSK ? !psk : psk)
-		return reply_refuse(reply, EPERM,
+		return reply_refuse(reply, EACCES,
 				    "that side authenticates %s pre-shared key",
 				    psk ? "by" : "without");
 	return 0;
@@ -57,6 +57,15 @@ static bool is_address(const struct conf_id *id, const struct ip_addr *addr)
 	       (id->id_type == ID_IPV6_ADDR && id->id_len == 16);
 }
 
+/* Another gateway that the peer sends us to has its own address. */
+static bool is_redirect_id(const struct conf_conn *conn, const struct conf_id *id)
+{
+	for (size_t i = 0; i < conn->conn_nredirect; i++)
+		if (is_address(id, &conn->conn_redirect[i]))
+			return true;
+	return false;
+}
+
 static bool is_identity(const struct conf_conn *conn,
 			const struct ipc_auth *auth)
 {
@@ -66,7 +75,8 @@ static bool is_identity(const struct conf_conn *conn,
 
 	if (id->id_type == ID_ADDRESS)
 		return is_address(&auth->ia_id, local ? &conn->conn_local :
-							&conn->conn_remote);
+							&conn->conn_remote) ||
+		       (!local && is_redirect_id(conn, &auth->ia_id));
 	/* Nothing that a peer wrote is parsed here. */
 	if (id->id_type == ID_DER_ASN1_DN)
 		return conf_id_equal(id, &auth->ia_id);
@@ -90,7 +100,7 @@ int police_auth(const struct conf_conn *conn, enum ipc_type type,
 	if (auth->ia_prf > 0xffff ||
 	    !proposals_have(conn->conn_ike, conn->conn_nike, TRANSFORM_PRF,
 			    auth->ia_prf))
-		return reply_refuse(reply, EPERM,
+		return reply_refuse(reply, EACCES,
 				    "PRF %u is in no ike proposal",
 				    auth->ia_prf);
 	if (!is_identity(conn, auth))
@@ -225,11 +235,14 @@ static int check_algorithms(const struct conf_conn *conn,
 	char name[TRANSFORM_STRLEN];
 	size_t i;
 
+	if (conf_protocol(conn) != PROTO_AH &&
+	    (!child->ic_encr || (child->ic_encr == ENCR_NULL && !child->ic_integ)))
+		return reply_refuse(reply, EPERM, "an SA that protects nothing");
 	for (i = 0; i < conn->conn_nesp; i++)
 		if (proposal_allows(&conn->conn_esp[i], child))
 			break;
 	if (i == conn->conn_nesp)
-		return reply_refuse(reply, EPERM,
+		return reply_refuse(reply, EACCES,
 				    "%s with INTEG %u, ESN %u is in no %s proposal",
 				    child->ic_encr ?
 				    transform_name(&encr, name) : "no cipher",

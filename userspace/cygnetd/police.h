@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the configuration allows the engine to ask for. Pure functions: 0, or a
- * negative errno with the reason in the reply (-EPERM where the configuration
- * forbids it).
+ * negative errno with the reason in the reply. -EPERM: the configuration forbids
+ * it, and no engine of ours would ask, since it asks these functions first.
+ * -EACCES: the configuration forbids it now; a reload may have changed that while
+ * the request was under way.
  */
 #ifndef CYGNETD_POLICE_H
 #define CYGNETD_POLICE_H

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/landlock.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <string.h>
@@ -47,8 +48,7 @@ static const int allowed[] = {
 
 /* Harmless to want, not to be had. */
 static const int refused[] = {
-	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat),
-	SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(access),
+	SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(access),
 	SCMP_SYS(faccessat), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
 	SCMP_SYS(getcwd), SCMP_SYS(uname), SCMP_SYS(sysinfo),
 	SCMP_SYS(sched_getaffinity), SCMP_SYS(prctl), SCMP_SYS(rseq),
@@ -207,9 +207,18 @@ bool sandbox_unprivileged(void)
 	return true;
 }
 
+/*
+ * glibc gives each thread an arena of its own, and opens a file of /proc before it
+ * shrinks one: that would be the end of us.
+ */
+static bool share_arena(void)
+{
+	return mallopt(M_ARENA_MAX, 1);
+}
+
 bool sandbox_drop(void)
 {
-	return sandbox_unprivileged() && (LOOSE || close_files());
+	return sandbox_unprivileged() && (LOOSE || (share_arena() && close_files()));
 }
 
 bool sandbox_seal(void)

@@ -501,7 +501,10 @@ static void serve_requests(void)
 		return;
 	shut();
 	vault_clear(&su.su_vault);
-	kill_engine("sent nonsense");
+	kill_engine(su.su_keeper.kp_rebellion ?
+		    "asked for what none of ours would and was ended" :
+		    "sent nonsense");
+	su.su_keeper.kp_rebellion = false;
 }
 
 /* What a dead engine said in full is done, so that its records are true. */
