@@ -62,13 +62,25 @@ PSK_CASES = {
     "esp cipher": ({"esp": "chacha20poly1305"}, {}, "NO_PROPOSAL_CHOSEN", "esp"),
     "esp esn": ({"esp": "aes256gcm-esn"}, {"child": {"esp_proposals": ["aes256gcm16-noesn"]}},
                 "NO_PROPOSAL_CHOSEN", "esp"),
+    "esp integrity": ({"esp": "aes256-sha512"}, {"child": {"esp_proposals": ["aes256-sha256"]}},
+                      "NO_PROPOSAL_CHOSEN", "esp"),
+    "ike further key exchange": ({"ike": "aes256gcm-sha256-x25519+ecp256"}, {},
+                                 "NO_PROPOSAL_CHOSEN, none of the algorithms", "ike"),
+    "mode": ({"protect": "tcp 5432", "add": "mode = transport"}, {}, "TS_UNACCEPTABLE", "mode"),
     "networks": ({"protect": "10.7.0.0/16 <-> 10.8.0.0/16"}, {},
                  "TS_UNACCEPTABLE, it protects other networks", "protect"),
     "local-id": ({"more": "local-id = who.test"}, {}, "AUTHENTICATION_FAILED", "local-id"),
     "remote-id": ({"more": "remote-id = who.test"}, {},
                   "AUTHENTICATION_FAILED|says it is right.test, not who.test", "remote-id"),
     "remote": ({"right": "10.9.2.77"}, {}, "nothing came back at all", "remote"),
+    "remote-port": ({"add": "remote-port = 4711"}, {}, "nothing came back at all",
+                    "remote-port"),
 }
+
+
+def test_enough():
+    """Each of these lists breaks something else."""
+    assert len(PSK_CASES) + len(BAD) >= 20
 
 
 @pytest.mark.parametrize("case", PSK_CASES)
@@ -80,7 +92,8 @@ def test_psk(pair, case):
     if "psk" in ours:
         config["psk"] = ours.pop("psk")
     name = more.split(" =")[0]
-    pair.start_us(more="retransmit-timeout = 2s", **ours, **config)
+    add = ours.pop("add", "")
+    pair.start_us(more="retransmit-timeout = 2s\n" + add, **ours, **config)
     if more:
         with open(pair.us.config, encoding="ascii") as handle:
             text = re.sub(r"%s = .*" % name, more, handle.read())
@@ -200,6 +213,13 @@ def test_well(pair):
     verdict = Verdict(pair.us)
     assert verdict.status == 0, verdict.text
     assert "net is up" in verdict.text
+
+
+def test_revoked(certs, pki):
+    both_sides(pki, "p256")
+    certs.us_with(pki, "left-p256", crl=pki.crl("ca", revoked=["right-p256"]))
+    certs.them_with(pki, "right-p256")
+    Verdict(certs.us).check("not authentic: .*revoked", ["crl"])
 
 
 def test_what_the_peer_tried(pair):

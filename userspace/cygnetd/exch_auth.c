@@ -326,8 +326,11 @@ void auth_verified(struct exchange *ex, const struct message *msg)
 		return;
 	}
 	if (ex->ex_refusal) {
-		if (ex->ex_refusal == N_TS_UNACCEPTABLE)
+		if (ex->ex_refusal == N_TS_UNACCEPTABLE) {
 			explain_blame(sa->sa_conn, true, CONF_PROTECT);
+			if (sa->sa_conn->cn_conf.conn_mode == CONF_MODE_TRANSPORT)
+				explain_blame(sa->sa_conn, true, CONF_MODE);
+		}
 		snprintf(text, sizeof(text), "the peer refused it: %s, %s",
 			 msg_notify_name(ex->ex_refusal, name),
 			 explain_notify(ex->ex_refusal));

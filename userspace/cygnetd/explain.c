@@ -245,6 +245,8 @@ void explain_silence(struct ike_sa *sa)
 		return;
 	if (sa->sa_state == IKE_CONNECTING) {
 		explain_blame(conn, true, CONF_REMOTE);
+		if (conn->cn_conf.conn_origin[CONF_REMOTE_PORT])
+			explain_blame(conn, true, CONF_REMOTE_PORT);
 		line(conn, true, "nothing came back at all: is remote right, does the peer run,");
 		line(conn, true, "does every firewall on the way let UDP %u through?",
 		     sa->sa_path.cp_remote.ep_port);
