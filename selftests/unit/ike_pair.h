@@ -58,6 +58,7 @@ struct pair_side {
 	struct core *side_core;
 	struct conf *side_conf;
 	const char *side_psk;
+	const char *side_ppk;
 	EVP_PKEY *side_key;		/* the test's */
 	struct ip_addr side_addr;
 	u32 side_next_spi;
@@ -320,6 +321,23 @@ static void fake_psk(struct pair_side *side, const struct ipc_auth *auth,
 			       reply->ir_auth));
 }
 
+static void fake_ppk(struct pair_side *side, const struct ipc_ppk *ppk,
+		     struct ipc_reply *reply)
+{
+	struct msg_blob key = { (const u8 *)side->side_ppk,
+				strlen(side->side_ppk) };
+	size_t n = crypto_prf_len((u16)ppk->ip_prf);
+	u32 i;
+
+	for (i = 0; i < 3; i++) {
+		struct msg_blob seed = { ppk->ip_keys[i], n };
+
+		assert_true(crypto_prf_plus((u16)ppk->ip_prf, &key, &seed, 1,
+					    reply->ir_auth + i * n, n));
+	}
+	reply->ir_len = (u32)(3 * n);
+}
+
 static void fake_sign(struct pair_side *side, const struct ipc_auth *auth,
 		      struct ipc_reply *reply)
 {
@@ -402,6 +420,9 @@ static void fake_keeper(struct pair_side *side, const struct ipc_msg *msg,
 		break;
 	case IPC_SIGN:
 		fake_sign(side, &msg->im_auth, reply);
+		break;
+	case IPC_PPK:
+		fake_ppk(side, &msg->im_ppk, reply);
 		break;
 	case IPC_SPI:
 		assert_true(ip_addr_equal(&msg->im_spi.is_local,
@@ -683,6 +704,7 @@ static void side_new(struct pair *pair, struct pair_side *side,
 	side->side_name = name;
 	side->side_addr = pair_addr(addr);
 	side->side_psk = "a secret that both know";
+	side->side_ppk = "and one that no computer finds";
 	side->side_log = calloc(1, PAIR_LOG_MAX);
 	side->side_next_spi = peer == &pair->pair_b ? 0xa0000001 : 0xb0000001;
 	side->side_armed = UINT64_MAX;

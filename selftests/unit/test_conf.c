@@ -85,6 +85,18 @@ static void test_smallest(void **state)
 	conf_free(conf);
 }
 
+static void test_ppk(void **state)
+{
+	struct conf *conf = parse_good(WITH("ppk = q\n ppk-id = both.test"));
+
+	assert_string_equal(conf->conf_conns[0].conn_ppk, "/etc/cygnet/q");
+	assert_string_equal(conf->conf_conns[0].conn_ppk_id, "both.test");
+	assert_true(conf->conf_conns[0].conn_ppk_required);
+	conf_free(conf);
+	assert_error(WITH("ppk = q"), 5, 1, "ppk-id");
+	assert_error(WITH("ppk-id = both.test"), 5, 1, "there is no ppk = FILE");
+}
+
 /* Only what has ML-KEM in it; a default that has it, if OpenSSL can do it. */
 static void test_post_quantum(void **state)
 {
@@ -116,7 +128,7 @@ static void test_every_key(void **state)
 			   " signatures = ecdsa, rsa-pkcs1\n eku = any\n"
 			   " remote-id = user@b.example\n mode = tunnel\n"
 			   " ike = aes128gcm-sha256-ecp256\n"
-			   " post-quantum = prefer\n"
+			   " post-quantum = prefer\n ppk = p\n ppk-id = n\n ppk-required = no\n"
 			   " esp = chacha20poly1305-x25519, aes128gcm\n"
 			   " ah = none\n esn = no\n start = trap\n childless = yes\n redirect = 192.0.2.9, ::9\n reauth = 1d\n encapsulation = udp\n mobike = yes\n"
 			   " device = wan7\n address = 10.1.0.1\n mtu = 1400\n"
@@ -763,6 +775,7 @@ int main(void)
 	static const UNIT_TEST tests[] = {
 		cmocka_unit_test(test_smallest),
 		cmocka_unit_test(test_post_quantum),
+		cmocka_unit_test(test_ppk),
 		cmocka_unit_test(test_every_key),
 		cmocka_unit_test(test_values_read_back),
 		cmocka_unit_test(test_values_in_words),

@@ -23,6 +23,8 @@ static const char config[] =
 	"	local = 192.0.2.1\n"
 	"	remote = 203.0.113.7\n"
 	"	psk = psk\n"
+	"	ppk = psk\n"
+	"	ppk-id = both.test\n"
 	"	ike = aes256gcm-sha256-x25519\n"
 	"	esp = aes256gcm-esn, chacha20poly1305-noesn\n"
 	"	protect = 10.1.0.0/16 <-> 10.2.0.0/16\n"
@@ -595,7 +597,7 @@ static void test_reserved_spis(void **state)
 static void test_unknown_connection(void **state)
 {
 	static const enum ipc_type types[] = {
-		IPC_PSK, IPC_SIGN, IPC_SPI, IPC_CONN_UP, IPC_CONN_DOWN, IPC_CHILD_ADD,
+		IPC_PSK, IPC_SIGN, IPC_PPK, IPC_SPI, IPC_CONN_UP, IPC_CONN_DOWN, IPC_CHILD_ADD,
 		IPC_CHILD_DEL, IPC_CHILD_IDLE, IPC_RESOLVE,
 	};
 
@@ -790,6 +792,35 @@ static void test_psk(void **state)
 	assert_memory_equal(answer.im_reply.ir_auth, auth, 32);
 }
 
+/* RFC 8784: prf+(PPK, key), for each of three. */
+static void test_ppk(void **state)
+{
+	struct ipc_msg msg = request(IPC_PPK);
+	u8 seed[33], key[32];
+	int i;
+
+	msg.im_ppk.ip_prf = PRF_HMAC_SHA2_256;
+	for (i = 0; i < 3; i++)
+		memset(msg.im_ppk.ip_keys[i], 'a' + i, 32);
+	assert_int_equal(ask(&msg), 0);
+	assert_int_equal(answer.im_reply.ir_len, 96);
+	for (i = 0; i < 3; i++) {
+		memset(seed, 'a' + i, 32);
+		seed[32] = 1;
+		HMAC(EVP_sha256(), "secret", 6, seed, sizeof(seed), key, NULL);
+		assert_memory_equal(answer.im_reply.ir_auth + 32 * i, key, 32);
+	}
+	msg.im_ppk.ip_prf = PRF_HMAC_SHA1;
+	assert_refused(&msg, EACCES);
+	msg.im_ppk.ip_prf = PRF_HMAC_SHA2_256 + 0x10000;
+	assert_refused(&msg, EACCES);
+	msg.im_ppk.ip_prf = PRF_HMAC_SHA2_256;
+	strcpy(msg.im_conn, "hosts");
+	assert_refused(&msg, ENOKEY);
+	strcpy(msg.im_conn, "elsewhere");
+	assert_refused(&msg, ENOENT);
+}
+
 static void test_psk_refused(void **state)
 {
 	struct ipc_msg msg = auth_request(IPC_PSK, IPC_LOCAL);
@@ -917,6 +948,7 @@ int main(void)
 		TEST(test_down_forgets),
 		TEST(test_flood),
 		TEST(test_psk),
+		TEST(test_ppk),
 		TEST(test_psk_refused),
 		TEST(test_auth_of_others),
 		TEST(test_sign),

@@ -515,7 +515,7 @@ static void test_mutated_messages(void **state)
 			sa = pair->pair_b.side_core->core_sas[k];
 		assert_non_null(sa);
 		sa->sa_id_remote = msg.msg_id_i.mi_id;
-		verify = auth_verify(sa, &msg, err, sizeof(err));
+		verify = auth_verify(sa, &msg, &msg.msg_auth, err, sizeof(err));
 		if (!verify)
 			continue;
 		verify_run(verify);

@@ -149,6 +149,7 @@ static void print_ike(const json_t *ike)
 	       span(json_get_u64(ike, "age", 0), age));
 	print_member(ike, "proposal", "");
 	print_member(ike, "post-quantum", "post-quantum: ");
+	print_member(ike, "ppk", "PPK: ");
 }
 
 /* What refused it: what was offered, what is configured. */

@@ -143,6 +143,21 @@ const char *auth_ask(struct ike_sa *sa, enum ipc_side side, struct ipc_msg *msg)
 	return NULL;
 }
 
+void auth_emit_no_ppk(struct ike_sa *sa, struct emit *em, const u8 *value, size_t len)
+{
+	struct msg_blob prefix = { NULL, 0 };
+	u8 data[64 + IPC_AUTH_MAX];
+
+	if (conf_of(sa)->conn_auth_local != CONF_AUTH_PSK)
+		prefix = sign_prefix(sa->sa_scheme);
+	if (prefix.blob_len > sizeof(data) - IPC_AUTH_MAX)
+		return;
+	if (prefix.blob_len)
+		memcpy(data, prefix.blob_data, prefix.blob_len);
+	memcpy(data + prefix.blob_len, value, len);
+	emit_notify(em, N_NO_PPK_AUTH, data, prefix.blob_len + len);
+}
+
 void auth_emit(struct ike_sa *sa, struct emit *em, const u8 *value, size_t len)
 {
 	struct msg_blob prefix = { NULL, 0 };
@@ -346,7 +361,8 @@ static bool join(const struct ike_sa *sa, const struct covered *cov, u8 *octets,
 }
 
 struct verify *auth_verify(struct ike_sa *sa, const struct message *msg,
-			   char *err, size_t err_size)
+			   const struct msg_blob *auth, char *err,
+			   size_t err_size)
 {
 	struct covered cov = covered_by(sa, IPC_REMOTE);
 	u8 octets[IPC_OCTETS_MAX + CRYPTO_PRF_MAX + IPC_INT_MAX];
@@ -355,8 +371,7 @@ struct verify *auth_verify(struct ike_sa *sa, const struct message *msg,
 	struct verify *verify;
 	const char *why;
 
-	why = sign_parse(msg->msg_auth_method, &msg->msg_auth, &scheme,
-			 &signature);
+	why = sign_parse(msg->msg_auth_method, auth, &scheme, &signature);
 	if (!why && !join(sa, &cov, octets, &all.blob_len))
 		why = "AUTH has too much to cover";
 	if (why) {
@@ -373,6 +388,19 @@ struct verify *auth_verify(struct ike_sa *sa, const struct message *msg,
 		 conf_of(sa)->conn_trust[0] ? conf_of(sa)->conn_trust :
 					      conf_of(sa)->conn_remote_key);
 	return NULL;
+}
+
+bool auth_verify_anew(struct ike_sa *sa, struct verify *verify)
+{
+	struct covered cov = covered_by(sa, IPC_REMOTE);
+	u8 octets[IPC_OCTETS_MAX + CRYPTO_PRF_MAX + IPC_INT_MAX];
+	size_t len;
+
+	/* It is our copy, and of the same length: only SK_p has changed. */
+	if (!join(sa, &cov, octets, &len) || len != verify->ver_octets.blob_len)
+		return false;
+	memcpy((u8 *)verify->ver_octets.blob_data, octets, len);
+	return true;
 }
 
 static bool suite_fits(const struct ike_sa *sa, const struct conn *conn)

@@ -24,7 +24,13 @@ void auth_emit_certs(struct ike_sa *sa, struct emit *em);
  * the reason in err.
  */
 struct verify *auth_verify(struct ike_sa *sa, const struct message *msg,
-			   char *err, size_t err_size);
+			   const struct msg_blob *auth, char *err,
+			   size_t err_size);
+/* What AUTH covers, when a PPK has gone into the SA's keys; false if too much. */
+bool auth_verify_anew(struct ike_sa *sa, struct verify *verify);
+/* The same value as in an AUTH payload, for a peer without our PPK. */
+void auth_emit_no_ppk(struct ike_sa *sa, struct emit *em, const u8 *value,
+		      size_t len);
 /* How a side of the connection authenticates: "pre-shared key", … */
 const char *auth_how_name(u8 how);
 

@@ -42,6 +42,106 @@ static void ask_auth(struct exchange *ex, enum ipc_side side,
 	OPENSSL_cleanse(&msg, sizeof(msg));
 }
 
+static bool has_ppk(const struct ike_sa *sa)
+{
+	return sa->sa_conn->cn_conf.conn_ppk_id[0];
+}
+
+static void ask_ppk(struct exchange *ex)
+{
+	const struct ike_keys *keys = &ex->ex_sa->sa_keys;
+	const struct ike_key *in[] = { &keys->keys_d, &keys->keys_pi, &keys->keys_pr };
+	struct ipc_msg msg;
+	unsigned int i;
+
+	core_ask_init(&msg, IPC_PPK, name_of(ex->ex_sa));
+	msg.im_ppk.ip_prf = ex->ex_sa->sa_suite.suite_prf;
+	for (i = 0; i < ARRAY_SIZE(in); i++)
+		memcpy(msg.im_ppk.ip_keys[i], in[i]->key_data, in[i]->key_len);
+	exchange_ask(ex, EX_PPK, &msg);
+	OPENSSL_cleanse(&msg, sizeof(msg));
+}
+
+/* The SA's keys and those without the PPK change places. */
+static void swap_keys(struct exchange *ex)
+{
+	struct ike_keys *keys = &ex->ex_sa->sa_keys;
+	struct ike_key *of_sa[] = { &keys->keys_d, &keys->keys_pi, &keys->keys_pr };
+	struct ike_key key;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(of_sa); i++) {
+		key = *of_sa[i];
+		*of_sa[i] = ex->ex_keys[i];
+		ex->ex_keys[i] = key;
+	}
+	OPENSSL_cleanse(&key, sizeof(key));
+}
+
+/* What the keeper has answered; false if it has not. */
+static bool take_ppk(struct exchange *ex)
+{
+	size_t i, len = crypto_prf_len(ex->ex_sa->sa_suite.suite_prf);
+	const struct ipc_reply *reply = ex->ex_reply;
+
+	if (reply->ir_errno || reply->ir_len != len * ARRAY_SIZE(ex->ex_keys))
+		return false;
+	for (i = 0; i < ARRAY_SIZE(ex->ex_keys); i++) {
+		ex->ex_keys[i].key_len = len;
+		memcpy(ex->ex_keys[i].key_data, reply->ir_auth + i * len, len);
+	}
+	swap_keys(ex);
+	ex->ex_sa->sa_ppk = PPK_USED;
+	ike_sa_log(ex->ex_sa, CORE_INFO, "PPK %s goes into the keys",
+		   ex->ex_sa->sa_conn->cn_conf.conn_ppk_id);
+	return true;
+}
+
+static void go_without_ppk(struct ike_sa *sa)
+{
+	sa->sa_ppk = PPK_REFUSED;
+	ike_sa_log(sa, CORE_WARNING,
+		   "without PPK %s: the peer does not use it, and ppk-required = no",
+		   sa->sa_conn->cn_conf.conn_ppk_id);
+}
+
+static void begin_auth(struct exchange *ex)
+{
+	struct ike_sa *sa = ex->ex_sa;
+
+	if (has_ppk(sa) && !sa->sa_does_ppk)
+		go_without_ppk(sa);
+	if (!has_ppk(sa) || !sa->sa_does_ppk)
+		ask_auth(ex, IPC_LOCAL, EX_PSK);
+	else if (sa->sa_conn->cn_conf.conn_ppk_required)
+		ask_ppk(ex);
+	else
+		ask_auth(ex, IPC_LOCAL, EX_NO_PPK);
+}
+
+void auth_without_ppk(struct exchange *ex, const struct message *msg)
+{
+	const struct ipc_reply *reply = ex->ex_reply;
+
+	(void)msg;
+	if (reply->ir_errno) {
+		ike_sa_fail(ex->ex_sa, "we cannot authenticate: %s", reply->ir_text);
+		return;
+	}
+	ex->ex_auth_len = reply->ir_len;
+	memcpy(ex->ex_auth, reply->ir_auth, reply->ir_len);
+	ask_ppk(ex);
+}
+
+void auth_with_ppk(struct exchange *ex, const struct message *msg)
+{
+	(void)msg;
+	if (take_ppk(ex))
+		ask_auth(ex, IPC_LOCAL, EX_PSK);
+	else
+		ike_sa_fail(ex->ex_sa, "no PPK: %s", ex->ex_reply->ir_text);
+}
+
 /* Ours. The SPI comes first, since the message carries it. */
 void auth_start(struct exchange *ex, const struct message *msg)
 {
@@ -53,7 +153,7 @@ void auth_start(struct exchange *ex, const struct message *msg)
 	ex->ex_childless = sa->sa_childless &&
 		sa->sa_conn->cn_conf.conn_childless;
 	if (ex->ex_childless) {
-		ask_auth(ex, IPC_LOCAL, EX_PSK);
+		begin_auth(ex);
 		return;
 	}
 	ex->ex_child = child_new(sa, true);
@@ -72,7 +172,21 @@ void auth_sign(struct exchange *ex, const struct message *msg)
 		return;
 	}
 	ex->ex_child->child_spi_in = ex->ex_reply->ir_spi;
-	ask_auth(ex, IPC_LOCAL, EX_PSK);
+	begin_auth(ex);
+}
+
+/* Which PPK, and what a peer without it can verify instead. */
+static void emit_ppk(const struct exchange *ex, struct emit *em)
+{
+	const char *name = ex->ex_sa->sa_conn->cn_conf.conn_ppk_id;
+	u8 id[1 + CONF_PPK_ID_MAX] = { PPK_ID_FIXED };
+
+	if (ex->ex_sa->sa_ppk != PPK_USED)
+		return;
+	memcpy(id + 1, name, strlen(name));
+	emit_notify(em, N_PPK_IDENTITY, id, 1 + strlen(name));
+	if (ex->ex_auth_len)
+		auth_emit_no_ppk(ex->ex_sa, em, ex->ex_auth, ex->ex_auth_len);
 }
 
 void auth_send(struct exchange *ex, const struct message *msg)
@@ -92,6 +206,7 @@ void auth_send(struct exchange *ex, const struct message *msg)
 	if (!conf_id_is_pattern(&sa->sa_id_remote))
 		emit_id(&em, PAYLOAD_ID_R, &sa->sa_id_remote);
 	auth_emit(sa, &em, reply->ir_auth, reply->ir_len);
+	emit_ppk(ex, &em);
 	if (!conn_holds(sa))
 		emit_notify(&em, N_INITIAL_CONTACT, NULL, 0);
 	mobike_emit(ex, &em);
@@ -135,6 +250,8 @@ static void blame_ours(struct ike_sa *sa)
 		      conf->conn_auth_local == CONF_AUTH_PSK ? CONF_PSK :
 		      conf->conn_auth_local == CONF_AUTH_CERT ? CONF_CERT :
 								CONF_KEY);
+	if (sa->sa_ppk == PPK_USED)
+		explain_blame(sa->sa_conn, true, CONF_PPK);
 	explain_blame(sa->sa_conn, true, CONF_LOCAL_ID);
 	explain_blame(sa->sa_conn, true, CONF_REMOTE_ID);
 }
@@ -148,6 +265,8 @@ static void blame_theirs(struct ike_sa *sa)
 		      conf->conn_auth_remote == CONF_AUTH_PSK ? CONF_PSK :
 		      conf->conn_auth_remote == CONF_AUTH_CERT ? CONF_TRUST :
 								 CONF_REMOTE_KEY);
+	if (sa->sa_ppk == PPK_USED)
+		explain_blame(sa->sa_conn, sa->sa_initiator, CONF_PPK);
 }
 
 void auth_refused(struct exchange *ex, const struct message *msg)
@@ -170,12 +289,12 @@ void auth_refused(struct exchange *ex, const struct message *msg)
 }
 
 /* Copies what is compared with the keeper's answer. */
-static bool take_psk(struct exchange *ex, const struct message *msg)
+static bool take_psk(struct exchange *ex, const struct msg_blob *auth)
 {
-	if (msg->msg_auth.blob_len > sizeof(ex->ex_auth))
+	if (auth->blob_len > sizeof(ex->ex_auth))
 		return false;
-	ex->ex_auth_len = msg->msg_auth.blob_len;
-	memcpy(ex->ex_auth, msg->msg_auth.blob_data, ex->ex_auth_len);
+	ex->ex_auth_len = auth->blob_len;
+	memcpy(ex->ex_auth, auth->blob_data, ex->ex_auth_len);
 	return true;
 }
 
@@ -190,11 +309,11 @@ static void free_verify(void *arg)
 }
 
 /*
- * What makes the peer's AUTH payload fit for being verified: false, with the
- * reason in err, if nothing can.
+ * What makes the peer's AUTH payload fit for being verified, or what it sent for
+ * us to verify instead: false, with the reason in err, if nothing can.
  */
 static bool take_auth(struct exchange *ex, const struct message *msg,
-		      char *err, size_t err_size)
+		      const struct msg_blob *auth, char *err, size_t err_size)
 {
 	u8 how = ex->ex_sa->sa_conn->cn_conf.conn_auth_remote;
 	bool psk = msg->msg_auth_method == AUTH_METHOD_PSK;
@@ -208,8 +327,8 @@ static bool take_auth(struct exchange *ex, const struct message *msg,
 		return false;
 	}
 	if (!psk)
-		ex->ex_verify = auth_verify(ex->ex_sa, msg, err, err_size);
-	else if (!take_psk(ex, msg))
+		ex->ex_verify = auth_verify(ex->ex_sa, msg, auth, err, err_size);
+	else if (!take_psk(ex, auth))
 		snprintf(err, err_size, "the peer's AUTH is too long");
 	return psk ? ex->ex_auth_len : !!ex->ex_verify;
 }
@@ -246,7 +365,17 @@ void auth_response(struct exchange *ex, const struct message *msg)
 		return;
 	}
 	sa->sa_id_remote = msg->msg_id_r.mi_id;
-	if (!take_auth(ex, msg, text, sizeof(text))) {
+	if (sa->sa_ppk == PPK_USED && !msg_notify(msg, N_PPK_IDENTITY)) {
+		if (sa->sa_conn->cn_conf.conn_ppk_required) {
+			explain_blame(sa->sa_conn, true, CONF_PPK_REQUIRED);
+			abort_sa(ex, "the peer goes without our PPK, but it is required");
+			return;
+		}
+		swap_keys(ex);
+		go_without_ppk(sa);
+	}
+	OPENSSL_cleanse(ex->ex_keys, sizeof(ex->ex_keys));
+	if (!take_auth(ex, msg, &msg->msg_auth, text, sizeof(text))) {
 		abort_sa(ex, text);
 		return;
 	}
@@ -290,7 +419,9 @@ static const char *auth_is_wrong(struct exchange *ex, char *buf, size_t size)
 	}
 	blame_theirs(sa);
 	if (!ex->ex_reply->ir_errno)
-		return "the peer's AUTH is wrong: another pre-shared key";
+		return sa->sa_ppk == PPK_USED ?
+		       "the peer's AUTH is wrong: another pre-shared key, or PPK" :
+		       "the peer's AUTH is wrong: another pre-shared key";
 	snprintf(buf, size, "the peer's AUTH cannot be verified: %s",
 		 ex->ex_reply->ir_text);
 	return buf;
@@ -390,12 +521,48 @@ static void fail_auth(struct exchange *ex, const char *why)
 	ike_sa_linger(sa);
 }
 
+/* The peer means our PPK. */
+static bool names_ppk(const struct ike_sa *sa, const struct message *msg)
+{
+	const struct msg_notify_payload *mn = msg_notify(msg, N_PPK_IDENTITY);
+	const char *name = sa->sa_conn->cn_conf.conn_ppk_id;
+	size_t len = strlen(name);
+
+	return sa->sa_does_ppk && len && mn && mn->mn_data.blob_len == 1 + len &&
+		!memcmp(mn->mn_data.blob_data + 1, name, len);
+}
+
+/* What the peer is to be believed by; NULL if by nothing (RFC 8784 section 3). */
+static const struct msg_blob *choose_auth(struct ike_sa *sa,
+					  const struct message *msg, bool ppk)
+{
+	const struct msg_notify_payload *mn = msg_notify(msg, N_NO_PPK_AUTH);
+
+	if (ppk)
+		return &msg->msg_auth;
+	if (has_ppk(sa)) {
+		if (sa->sa_conn->cn_conf.conn_ppk_required) {
+			explain_blame(sa->sa_conn, false, CONF_PPK_ID);
+			explain_blame(sa->sa_conn, false, CONF_PPK_REQUIRED);
+			return NULL;
+		}
+		go_without_ppk(sa);
+	}
+	if (!msg_notify(msg, N_PPK_IDENTITY))
+		return &msg->msg_auth;
+	if (!mn)
+		explain_blame(sa->sa_conn, false, CONF_PPK_ID);
+	return mn ? &mn->mn_data : NULL;
+}
+
 void auth_request(struct exchange *ex, const struct message *msg)
 {
 	const u32 of_child = PL(SA) | PL(TS_I) | PL(TS_R);
 	struct ike_sa *sa = ex->ex_sa;
 	struct conn *conn = auth_find_conn(sa, msg);
+	const struct msg_blob *auth;
 	char text[400];
+	bool ppk;
 
 	ex->ex_childless = !(msg->msg_seen & of_child);
 	if (!ex->ex_childless && (msg->msg_seen & of_child) != of_child) {
@@ -413,13 +580,39 @@ void auth_request(struct exchange *ex, const struct message *msg)
 	conn_local_id(conn, &sa->sa_path, &sa->sa_id_local);
 	sa->sa_initial_contact = msg_notify(msg, N_INITIAL_CONTACT);
 	mobike_take(sa, msg);
-	if (!take_auth(ex, msg, text, sizeof(text))) {
+	ppk = names_ppk(sa, msg);
+	auth = choose_auth(sa, msg, ppk);
+	if (!auth) {
+		fail_auth(ex, "the peer does not use our PPK, or names another one");
+		return;
+	}
+	if (!take_auth(ex, msg, auth, text, sizeof(text))) {
 		fail_auth(ex, text);
 		return;
 	}
 	if (!ex->ex_childless)
 		offer_take_request(ex, msg, SELECT_NO_KE);
-	verify_auth(ex);
+	if (ppk)
+		ask_ppk(ex);
+	else
+		verify_auth(ex);
+}
+
+void auth_request_with_ppk(struct exchange *ex, const struct message *msg)
+{
+	char text[400];
+
+	(void)msg;
+	if (!take_ppk(ex)) {
+		snprintf(text, sizeof(text), "no PPK: %s", ex->ex_reply->ir_text);
+		fail_auth(ex, text);
+		return;
+	}
+	OPENSSL_cleanse(ex->ex_keys, sizeof(ex->ex_keys));
+	if (ex->ex_verify && !auth_verify_anew(ex->ex_sa, ex->ex_verify))
+		fail_auth(ex, "AUTH has too much to cover");
+	else
+		verify_auth(ex);
 }
 
 void auth_request_verified(struct exchange *ex, const struct message *msg)
@@ -462,6 +655,8 @@ static void answer(struct exchange *ex)
 		offer_emit_answer(ex, &em);
 	mobike_emit(ex, &em);
 	emit_lifetime(sa, &em);
+	if (sa->sa_ppk == PPK_USED)
+		emit_notify(&em, N_PPK_IDENTITY, NULL, 0);
 	ike_sa_assign(sa, sa->sa_conn);
 	exchange_answer(ex, &em);
 	if (sa->sa_dead)

@@ -92,6 +92,8 @@ void init_send(struct exchange *ex, const struct message *msg)
 	if (conf->conn_fragment_size)
 		emit_notify(&em, N_FRAGMENTATION_SUPPORTED, NULL, 0);
 	redirect_emit(ex, &em);
+	if (conf->conn_ppk_id[0])
+		emit_notify(&em, N_USE_PPK, NULL, 0);
 	if (offers_addke(conf))
 		emit_notify(&em, N_INTERMEDIATE_EXCHANGE_SUPPORTED, NULL, 0);
 	auth_emit_init(sa, &em);
@@ -188,6 +190,18 @@ static void take_abilities(struct ike_sa *sa, const struct message *msg)
 	sa->sa_fragments = sa->sa_conn->cn_conf.conn_fragment_size &&
 		msg_notify(msg, N_FRAGMENTATION_SUPPORTED);
 	sa->sa_childless = msg_notify(msg, N_CHILDLESS_IKEV2_SUPPORTED);
+	sa->sa_does_ppk = msg_notify(msg, N_USE_PPK);
+}
+
+/* Whose connection it is IKE_AUTH will tell. */
+static bool anybody_has_ppk(const struct ike_sa *sa)
+{
+	struct conn *conn = NULL;
+
+	while ((conn = conn_match(sa->sa_core, conn, &sa->sa_path)))
+		if (conn->cn_conf.conn_ppk_id[0])
+			return true;
+	return false;
 }
 
 static void chosen(struct ike_sa *sa, const struct proposal *prop)
@@ -222,6 +236,24 @@ static const char *check_response(struct exchange *ex,
 			   msg->msg_ke.blob_len);
 }
 
+/* Anybody can forge this, too: a true answer may still come. */
+static bool lacks_ppk(struct ike_sa *sa, const struct message *msg)
+{
+	const struct conf_conn *conf = &sa->sa_conn->cn_conf;
+
+	if (!conf->conn_ppk_id[0] || !conf->conn_ppk_required ||
+	    msg_notify(msg, N_USE_PPK))
+		return false;
+	if (sa->sa_reason[0])
+		return true;
+	snprintf(sa->sa_reason, sizeof(sa->sa_reason),
+		 "the peer uses no PPK (RFC 8784), but ppk-required = yes is configured");
+	ike_sa_log(sa, CORE_WARNING, "%s", sa->sa_reason);
+	explain_blame(sa->sa_conn, true, CONF_PPK_REQUIRED);
+	window_hasten(sa, INIT_GRACE_MS);
+	return true;
+}
+
 void init_response(struct exchange *ex, const struct message *msg)
 {
 	struct ike_sa *sa = ex->ex_sa;
@@ -238,6 +270,8 @@ void init_response(struct exchange *ex, const struct message *msg)
 				       sa->sa_conn->cn_conf.conn_nike);
 		return;
 	}
+	if (lacks_ppk(sa, msg))
+		return;
 	if (!ike_sa_keep_init(&sa->sa_init_r, &sa->sa_init_r_len,
 			      msg->msg_raw.blob_data, msg->msg_raw.blob_len)) {
 		ike_sa_fail(sa, "out of memory");
@@ -508,6 +542,8 @@ void init_answer(struct exchange *ex, const struct message *msg)
 	if (sa->sa_fragments)
 		emit_notify(&em, N_FRAGMENTATION_SUPPORTED, NULL, 0);
 	emit_notify(&em, N_CHILDLESS_IKEV2_SUPPORTED, NULL, 0);
+	if (sa->sa_does_ppk && anybody_has_ppk(sa))
+		emit_notify(&em, N_USE_PPK, NULL, 0);
 	if (inter_group(sa))
 		emit_notify(&em, N_INTERMEDIATE_EXCHANGE_SUPPORTED, NULL, 0);
 	auth_emit_init(sa, &em);

@@ -44,6 +44,8 @@ static const char *state_name(enum ex_state state)
 		[EX_SECRET] = "KE secret",
 		[EX_PSK] = "PSK",
 		[EX_VERIFY] = "VERIFY",
+		[EX_NO_PPK] = "NO_PPK",
+		[EX_PPK] = "PPK",
 		[EX_CONN] = "CONN",
 		[EX_SPI] = "SPI",
 		[EX_INSTALL] = "INSTALL",

@@ -34,6 +34,8 @@ enum ex_state {
 	EX_MESSAGE,		/* the peer's message */
 	EX_PAIR,		/* our half of the key exchange */
 	EX_SECRET,		/* the shared secret */
+	EX_NO_PPK,		/* our AUTH value for a peer without our PPK */
+	EX_PPK,			/* keys with the PPK in them */
 	EX_PSK,			/* our AUTH value */
 	EX_VERIFY,		/* the peer's AUTH value */
 	EX_CONN,		/* device, address, routes */
@@ -77,7 +79,8 @@ struct exchange {
 	u8 ex_offer;			/* IKE_SA_INIT: the proposal chosen */
 	struct verify *ex_verify;	/* the peer's signature and certificates */
 	size_t ex_auth_len;		/* the peer's AUTH value */
-	u8 ex_auth[IPC_AUTH_MAX];
+	u8 ex_auth[IPC_AUTH_MAX];	/* ours: for NO_PPK_AUTH */
+	struct ike_key ex_keys[3];	/* SK_d, SK_pi, SK_pr without the PPK */
 	struct nonce ex_ni, ex_nr;
 
 	struct child *ex_child;		/* the one to be made or deleted */
@@ -217,12 +220,15 @@ void inter_answer(struct exchange *ex, const struct message *msg);
 /* exch_auth.c */
 void auth_start(struct exchange *ex, const struct message *msg);
 void auth_sign(struct exchange *ex, const struct message *msg);
+void auth_without_ppk(struct exchange *ex, const struct message *msg);
+void auth_with_ppk(struct exchange *ex, const struct message *msg);
 void auth_send(struct exchange *ex, const struct message *msg);
 void auth_response(struct exchange *ex, const struct message *msg);
 void auth_refused(struct exchange *ex, const struct message *msg);
 void auth_verified(struct exchange *ex, const struct message *msg);
 void auth_installed(struct exchange *ex, const struct message *msg);
 void auth_request(struct exchange *ex, const struct message *msg);
+void auth_request_with_ppk(struct exchange *ex, const struct message *msg);
 void auth_request_verified(struct exchange *ex, const struct message *msg);
 void auth_request_signed(struct exchange *ex, const struct message *msg);
 void auth_request_conn(struct exchange *ex, const struct message *msg);

@@ -917,6 +917,7 @@ void ike_sa_inherit(struct ike_sa *sa, struct ike_sa *old)
 	ike_sa_log(sa, CORE_INFO, "replaces IKE SA %u", old->sa_number);
 	hitless_touch(sa);
 	hitless_touch(old);
+	sa->sa_ppk = old->sa_ppk;	/* its SK_d is in our keys */
 	followup_forget(old);
 	for (child = old->sa_children; child; child = child->child_next)
 		child->child_sa = sa;

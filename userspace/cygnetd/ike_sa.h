@@ -29,6 +29,13 @@ enum ike_state {
 	IKE_STATES,
 };
 
+/* Whether a PPK is in its keys. */
+enum sa_ppk {
+	PPK_NONE,
+	PPK_USED,
+	PPK_REFUSED,		/* we have one, and the peer goes without */
+};
+
 struct nonce {
 	size_t nonce_len;
 	u8 nonce_data[MSG_NONCE_MAX];
@@ -63,6 +70,8 @@ struct ike_sa {
 	enum sign_scheme sa_scheme;	/* of our own signature */
 	char sa_how[160];		/* the peer authenticated */
 
+	bool sa_does_ppk;		/* the peer too (RFC 8784) */
+	enum sa_ppk sa_ppk;
 	struct proposal sa_proposal;	/* chosen, for people */
 	struct ike_suite sa_suite;
 	struct ike_keys sa_keys;

@@ -24,6 +24,7 @@ static const size_t body_len[IPC_TYPES] = {
 	[IPC_EXPIRE]	 = sizeof(struct ipc_event),
 	[IPC_PSK]	 = offsetof(struct ipc_auth, ia_octets),
 	[IPC_SIGN]	 = offsetof(struct ipc_auth, ia_octets),
+	[IPC_PPK]	 = sizeof(struct ipc_ppk),
 	[IPC_RESOLVE]	 = sizeof(struct ipc_resolve),
 	[IPC_SPI]	 = sizeof(struct ipc_spi),
 	[IPC_CHILD_ADD]	 = sizeof(struct ipc_child),

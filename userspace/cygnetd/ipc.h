@@ -47,6 +47,7 @@ enum ipc_type {
 	/* engine to keeper, each answered by IPC_REPLY */
 	IPC_PSK,		/* compute the AUTH value with the connection's PSK */
 	IPC_SIGN,		/* the same with its private key */
+	IPC_PPK,		/* mix its PPK into keys of an IKE SA */
 	IPC_SPI,		/* reserve an inbound ESP SPI */
 	IPC_CONN_UP,		/* device, address, routes, policies (traps) */
 	IPC_CONN_DOWN,		/* take exactly these away, SAs included */
@@ -118,6 +119,12 @@ struct ipc_auth {
 	u8	 ia_int[IPC_INT_MAX];
 	u32 ia_init_len, ia_nonce_len;
 	u8	 ia_octets[IPC_OCTETS_MAX];	/* message, then nonce */
+};
+
+/* RFC 8784: SK_d, SK_pi and SK_pr, answered in that order. */
+struct ipc_ppk {
+	u32 ip_prf;		/* IKEv2 transform type 2 */
+	u8	 ip_keys[3][IPC_KEY_MAX];
 };
 
 /* A name has several addresses, and a host several families: one a try. */
@@ -206,7 +213,7 @@ struct ipc_reply {
 	u32 ir_mtu;
 	u64 ir_idle_ms;		/* IPC_CHILD_IDLE: since the last packet */
 	struct ip_addr ir_local, ir_remote;	/* IPC_RESOLVE */
-	u32 ir_len;		/* IPC_PSK, IPC_SIGN */
+	u32 ir_len;		/* IPC_PSK, IPC_SIGN, IPC_PPK */
 	u8	 ir_auth[IPC_AUTH_MAX];
 };
 
@@ -219,6 +226,7 @@ struct ipc_msg {
 		struct conf_conn  im_conf;
 		struct ipc_sockets im_sockets;
 		struct ipc_auth	  im_auth;
+		struct ipc_ppk	  im_ppk;
 		struct ipc_cred	  im_cred;
 		struct ipc_resolve im_resolve;
 		struct ipc_spi	  im_spi;

@@ -196,6 +196,25 @@ static int answer_auth(struct keeper *keeper, const struct conf_conn *conn,
 	return 0;
 }
 
+static int answer_ppk(struct keeper *keeper, const struct conf_conn *conn,
+		      const struct ipc_ppk *ppk, struct ipc_reply *reply)
+{
+	size_t index = conn - keeper->kp_conf->conf_conns;
+	int n = police_prf(conn, ppk->ip_prf, reply);
+
+	if (n)
+		return n;
+	n = keys_mix(keeper->kp_keys, index, ppk->ip_prf, ppk->ip_keys[0],
+		     reply->ir_auth);
+	if (n == -ENOKEY)
+		return reply_refuse(reply, ENOKEY, "no key in %.200s",
+				    conn->conn_ppk[0] ? conn->conn_ppk : "ppk");
+	if (n < 0)
+		return reply_refuse(reply, -n, "PRF %u failed", ppk->ip_prf);
+	reply->ir_len = n;
+	return 0;
+}
+
 static int answer_spi(struct keeper *keeper, const struct conf_conn *conn,
 		      const struct ipc_spi *spi, struct ipc_reply *reply)
 {
@@ -337,6 +356,8 @@ static int carry_out(struct keeper *keeper, const struct conf_conn *conn,
 	case IPC_SIGN:
 		return answer_auth(keeper, conn, request->im_type,
 				   &request->im_auth, reply);
+	case IPC_PPK:
+		return answer_ppk(keeper, conn, &request->im_ppk, reply);
 	case IPC_SPI:
 		return answer_spi(keeper, conn, &request->im_spi, reply);
 	case IPC_CONN_UP:

@@ -23,17 +23,19 @@ struct keys {
 	size_t keys_size;		/* of the mapping */
 	size_t keys_count;
 	struct evp_pkey_st **keys_private;	/* as many; NULL where there is none */
-	struct secret keys_psk[];	/* in the order of the connections */
+	/* In the order of the connections: their PSKs, then their PPKs. */
+	struct secret keys_psk[];
 };
 
 #define PSK_PAD "Key Pad for IKEv2"	/* RFC 7296 section 2.15 */
 
 static_assert(CRYPTO_PRF_MAX <= IPC_AUTH_MAX, "AUTH fits into a reply");
+static_assert(3 * CRYPTO_PRF_MAX <= IPC_AUTH_MAX, "three keys with a PPK in them");
 static_assert(SIGN_MAX <= IPC_AUTH_MAX, "and a signature");
 
 static struct keys *keys_alloc(size_t count)
 {
-	size_t size = sizeof(struct keys) + count * sizeof(struct secret);
+	size_t size = sizeof(struct keys) + 2 * count * sizeof(struct secret);
 	struct keys *keys;
 
 	keys = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -54,12 +56,18 @@ static struct keys *keys_alloc(size_t count)
 	return keys;
 }
 
+static struct secret *ppk_of(struct keys *keys, size_t index)
+{
+	return &keys->keys_psk[keys->keys_count + index];
+}
+
 void keys_load_one(struct keys *keys, size_t index,
 		   const struct conf_conn *conn)
 {
 	char err[512];
 
 	secret_wipe(&keys->keys_psk[index]);
+	secret_wipe(ppk_of(keys, index));
 	EVP_PKEY_free(keys->keys_private[index]);
 	keys->keys_private[index] = NULL;
 	if (conn->conn_psk[0] &&
@@ -67,6 +75,10 @@ void keys_load_one(struct keys *keys, size_t index,
 			     sizeof(err)))
 		log_line(CONF_LOG_ERROR, conn->conn_name,
 			 "%s: no key, so no peer can be authenticated", err);
+	if (conn->conn_ppk[0] &&
+	    !secret_read_psk(ppk_of(keys, index), conn->conn_ppk, err, sizeof(err)))
+		log_line(CONF_LOG_ERROR, conn->conn_name,
+			 "%s: no post-quantum pre-shared key", err);
 	if (!conn->conn_key[0])
 		return;
 	keys->keys_private[index] = cred_read_key(conn->conn_key,
@@ -120,6 +132,25 @@ int keys_psk_auth(const struct keys *keys, size_t index, u16 prf,
 	     crypto_prf(prf, &key, &data, 1, auth);
 	OPENSSL_cleanse(padded, sizeof(padded));
 	return ok ? (int)n : -EIO;
+}
+
+int keys_mix(const struct keys *keys, size_t index, u16 prf, const u8 *in, u8 *out)
+{
+	const struct secret *ppk = &keys->keys_psk[keys->keys_count + index];
+	struct msg_blob key = { ppk->secret_data, ppk->secret_len };
+	size_t n = crypto_prf_len(prf);
+	bool ok = true;
+
+	if (!ppk->secret_len)
+		return -ENOKEY;
+	if (!n)
+		return -EOPNOTSUPP;
+	for (int i = 0; i < KEYS_MIX && ok; i++) {
+		struct msg_blob seed = { in + i * IPC_KEY_MAX, n };
+
+		ok = crypto_prf_plus(prf, &key, &seed, 1, out + i * n, n);
+	}
+	return ok ? (int)(KEYS_MIX * n) : -EIO;
 }
 
 int keys_sign(const struct keys *keys, size_t index, enum sign_scheme scheme,

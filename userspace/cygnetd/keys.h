@@ -43,8 +43,23 @@ void keys_free(struct keys *keys);
 int keys_psk_auth(const struct keys *keys, size_t index, u16 prf,
 		  const u8 *octets, size_t len, u8 *auth);
 
+#define KEYS_MIX 3	/* SK_d, SK_pi, SK_pr */
+
 /**
- * keys_sign() - the same by signature
+ * keys_mix() - a PPK into keys of an IKE SA (RFC 8784 section 3)
+ * @keys: all keys
+ * @index: the connection's place in the configuration
+ * @prf: transform id of the PRF, whose output is as long as each key
+ * @in: KEYS_MIX keys, each in IPC_KEY_MAX bytes
+ * @out: the same many, one behind the other
+ *
+ * Return: the length of what is in @out, or a negative errno: -ENOKEY if the
+ * connection has no PPK.
+ */
+int keys_mix(const struct keys *keys, size_t index, u16 prf, const u8 *in, u8 *out);
+
+/**
+ * keys_sign() - the AUTH value by signature
  * @keys: all keys
  * @index: the connection's place in the configuration
  * @scheme: how

@@ -120,6 +120,7 @@ enum msg_notify {
 	N_USE_PPK = 16435,		/* RFC 8784 */
 	N_PPK_IDENTITY = 16436,
 	N_NO_PPK_AUTH = 16437,
+#define PPK_ID_FIXED 2		/* a name that both sides know the key by */
 	N_INTERMEDIATE_EXCHANGE_SUPPORTED = 16438,
 	N_ADDITIONAL_KEY_EXCHANGE = 16441,
 };

@@ -90,6 +90,14 @@ static bool is_init(const u8 *message, size_t len)
 	       get_be32(message + 24) == len;
 }
 
+int police_prf(const struct conf_conn *conn, u32 prf, struct ipc_reply *reply)
+{
+	if (prf <= 0xffff &&
+	    proposals_have(conn->conn_ike, conn->conn_nike, TRANSFORM_PRF, prf))
+		return 0;
+	return reply_refuse(reply, EACCES, "PRF %u is in no ike proposal", prf);
+}
+
 int police_auth(const struct conf_conn *conn, enum ipc_type type,
 		const struct ipc_auth *auth, struct ipc_reply *reply)
 {
@@ -97,12 +105,9 @@ int police_auth(const struct conf_conn *conn, enum ipc_type type,
 
 	if (ret)
 		return ret;
-	if (auth->ia_prf > 0xffff ||
-	    !proposals_have(conn->conn_ike, conn->conn_nike, TRANSFORM_PRF,
-			    auth->ia_prf))
-		return reply_refuse(reply, EACCES,
-				    "PRF %u is in no ike proposal",
-				    auth->ia_prf);
+	ret = police_prf(conn, auth->ia_prf, reply);
+	if (ret)
+		return ret;
 	if (!is_identity(conn, auth))
 		return reply_refuse(reply, EPERM,
 				    "an identity that is not the connection's");

@@ -17,6 +17,8 @@
  */
 int police_auth(const struct conf_conn *conn, enum ipc_type type,
 		const struct ipc_auth *auth, struct ipc_reply *reply);
+/* The PRF is one of its proposals'. */
+int police_prf(const struct conf_conn *conn, u32 prf, struct ipc_reply *reply);
 /* The address is the connection's own, where it names one. */
 int police_spi(const struct conf_conn *conn, const struct ipc_spi *spi,
 	       struct ipc_reply *reply);

@@ -12,6 +12,9 @@ static bool is_live(enum conf_conn_key key)
 {
 	switch (key) {
 	case CONF_PSK:
+	case CONF_PPK:
+	case CONF_PPK_ID:
+	case CONF_PPK_REQUIRED:
 	case CONF_CERT:
 	case CONF_KEY:
 	case CONF_PASSPHRASE:
@@ -130,6 +133,7 @@ static void take_gone(struct reload *plan, const struct conf_conn *old)
 
 	*conn = *old;
 	conn->conn_psk[0] = '\0';
+	conn->conn_ppk[0] = '\0';
 	conn->conn_cert[0] = '\0';
 	conn->conn_key[0] = '\0';
 	conn->conn_trust[0] = '\0';

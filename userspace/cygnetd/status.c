@@ -91,6 +91,9 @@ static json_t *ike_status(const struct ike_sa *sa)
 		set_text(object, "post-quantum",
 			 proposal_is_quantum(&sa->sa_proposal) ? "yes" :
 			 conn_is_downgraded(sa) ? "refused by the peer" : "no");
+	if (sa->sa_ppk)
+		set_text(object, "ppk", sa->sa_ppk == PPK_USED ? "yes" :
+			 "refused by the peer");
 	json_object_set_new(object, "age",
 			    json_u64(seconds(core_now(sa->sa_core) - since)));
 	return object;

@@ -30,6 +30,7 @@
 #define CONF_NAME_MAX		64	/* with the terminating zero */
 #define CONF_PATH_MAX		255
 #define CONF_ID_MAX		512
+#define CONF_PPK_ID_MAX		128
 #define CONF_HOST_MAX		253	/* longest name of a host */
 #define CONF_TS_MAX		16
 #define CONF_REDIRECT_MAX	8
@@ -56,6 +57,9 @@ enum conf_conn_key {
 	CONF_MODE,
 	CONF_IKE,
 	CONF_POST_QUANTUM,
+	CONF_PPK,
+	CONF_PPK_ID,
+	CONF_PPK_REQUIRED,
 	CONF_ESP,
 	CONF_AH,
 	CONF_ESN,
@@ -155,6 +159,9 @@ struct conf_conn {
 	char conn_trust[CONF_PATH_MAX + 1];
 	char conn_remote_key[CONF_PATH_MAX + 1];
 	char conn_crl[CONF_PATH_MAX + 1];
+	char conn_ppk[CONF_PATH_MAX + 1];
+	char conn_ppk_id[CONF_PPK_ID_MAX + 1];	/* RFC 8784; "": no PPK */
+	bool conn_ppk_required;
 	u8 conn_signatures;		/* enum conf_signature */
 	u8 conn_eku;			/* enum conf_eku */
 	u8 conn_auth_local;		/* enum conf_auth, from the above */

@@ -147,6 +147,12 @@ void conf_check_auth(struct conf_reader *reader, struct conf_conn *conn)
 	else if (!psk && conn->conn_psk[0])
 		conf_error(reader, conn->conn_origin[CONF_PSK], 1,
 			   "psk is not used, since both sides have keys: drop it, or the keys of one side");
+	if (conn->conn_ppk[0] && !conn->conn_ppk_id[0])
+		conf_error(reader, conn->conn_origin[CONF_PPK], 1,
+			   "ppk needs the name that the peer has for it: ppk-id");
+	if (conn->conn_ppk_id[0] && !conn->conn_ppk[0])
+		conf_error(reader, conn->conn_origin[CONF_PPK_ID], 1,
+			   "ppk-id names a key, but there is no ppk = FILE");
 	if (conf_id_is_pattern(&conn->conn_local_id))
 		conf_error(reader, conn->conn_origin[CONF_LOCAL_ID], 1,
 			   "* stands for any, so it cannot be who we are");

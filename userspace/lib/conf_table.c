@@ -143,6 +143,24 @@ const struct conf_row conf_conn_rows[CONF_CONN_KEYS] = {
 		},
 		&conf_type_word, MEMBER(post_quantum), .row_words = quantum,
 	},
+	[CONF_PPK] = {
+		{ "ppk", "file", NULL, "none",
+		  "File with a post-quantum pre-shared key (RFC 8784), which goes into all keys but those of the first IKE SA itself; written, and access as, with psk. It should be random and of 32 bytes at least. Both sides need the same one."
+		},
+		&conf_type_path, MEMBER(ppk), .row_zero = "none",
+	},
+	[CONF_PPK_ID] = {
+		{ "ppk-id", "text", NULL, "none",
+		  "Name of the key in ppk, by which the two sides know that they mean the same one."
+		},
+		&conf_type_text, MEMBER(ppk_id), .row_zero = "none",
+	},
+	[CONF_PPK_REQUIRED] = {
+		{ "ppk-required", "word", "yes, no", "yes",
+		  "Whether a peer that does not use our ppk is refused. With no it may go without, which the log and cygnet show tell."
+		},
+		&conf_type_word, MEMBER(ppk_required), .row_words = yes_no,
+	},
 	[CONF_ESP] = {
 		{ "esp", "proposals", NULL, ESP_DEFAULT_TEXT,
 		  "Algorithms for the traffic: cipher and, for perfect forward secrecy when keys are renewed, a key exchange (aes256gcm-x25519). The word none makes the key exchange optional; esn or noesn decide on sequence numbers instead of the key esn."

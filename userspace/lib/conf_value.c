@@ -540,6 +540,20 @@ static void print_text(const struct conf_row *row, const void *base, char *buf,
 
 const struct conf_type conf_type_path = { parse_path, print_text };
 
+static bool parse_text(struct conf_reader *reader, const struct conf_row *row,
+		       void *base, const struct conf_value *value)
+{
+	const char *text = is_zero_word(row, value->val_text) ? "" : value->val_text;
+
+	if (strlen(text) >= row->row_size)
+		return refuse(reader, value, "too long:");
+	memset(member(row, base), 0, row->row_size);
+	memcpy(member(row, base), text, strlen(text));
+	return true;
+}
+
+const struct conf_type conf_type_text = { parse_text, print_text };
+
 static bool parse_device(struct conf_reader *reader,
 			 const struct conf_row *row, void *base,
 			 const struct conf_value *value)

@@ -57,6 +57,7 @@ extern const struct conf_type conf_type_remote;
 extern const struct conf_type conf_type_redirect;
 extern const struct conf_type conf_type_id;
 extern const struct conf_type conf_type_path;
+extern const struct conf_type conf_type_text;
 extern const struct conf_type conf_type_device;
 extern const struct conf_type conf_type_signatures;
 extern const struct conf_type conf_type_protect;

@@ -41,16 +41,15 @@ static void check_file(struct conf_reader *reader, enum cred_kind kind,
 		complain(reader, line, path, err);
 }
 
-static void check_psk(struct conf_reader *reader, const struct conf_conn *conn)
+static void check_secret(struct conf_reader *reader, const char *path, u32 line)
 {
 	struct secret secret;
 	char err[240];
 
-	if (!conn->conn_psk[0])
+	if (!path[0])
 		return;
-	if (!secret_read_psk(&secret, conn->conn_psk, err, sizeof(err)))
-		complain(reader, conn->conn_origin[CONF_PSK], conn->conn_psk,
-			 err);
+	if (!secret_read_psk(&secret, path, err, sizeof(err)))
+		complain(reader, line, path, err);
 	secret_wipe(&secret);
 }
 
@@ -134,7 +133,8 @@ size_t cred_check(struct conf *conf, struct conf_log *log)
 	for (i = 0; i < conf->conf_nconns; i++) {
 		struct conf_conn *conn = &conf->conf_conns[i];
 
-		check_psk(&reader, conn);
+		check_secret(&reader, conn->conn_psk, conn->conn_origin[CONF_PSK]);
+		check_secret(&reader, conn->conn_ppk, conn->conn_origin[CONF_PPK]);
 		check_ours(&reader, conn);
 		check_file(&reader, CRED_TRUST, conn->conn_trust,
 			   conn->conn_origin[CONF_TRUST]);
