@@ -396,7 +396,7 @@ static void authenticated(struct digest *digest, int err)
 	dev = rcu_dereference(sa->policy->dev);
 	if (err || !dev) {
 		enum cygnet_drop reason = err ? CYGNET_DROP_TX_CRYPTO :
-						CYGNET_DROP_TX_NO_POLICY;
+						CYGNET_DROP_TX_SA_DEAD;
 
 		cyg_stats_drop(reason, sa->cn, dev, sa);
 		cyg_stats_free_skb(digest->skb, reason);

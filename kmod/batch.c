@@ -341,7 +341,7 @@ static void send_burst(struct sk_buff *skb)
 	rcu_read_lock();
 	dev = rcu_dereference(b.sa->policy->dev);
 	if (b.err || !dev) {
-		enum cygnet_drop reason = !b.err ? CYGNET_DROP_TX_NO_POLICY :
+		enum cygnet_drop reason = !b.err ? CYGNET_DROP_TX_SA_DEAD :
 					  b.err == -ENOMEM ? CYGNET_DROP_TX_MEMORY :
 							     CYGNET_DROP_TX_CRYPTO;
 

@@ -15,7 +15,6 @@
 	{ CYGNET_DROP_RX_DUMMY, "rx-dummy" }, \
 	{ CYGNET_DROP_RX_INNER, "rx-inner" }, \
 	{ CYGNET_DROP_RX_ECN, "rx-ecn" }, \
-	{ CYGNET_DROP_RX_NO_POLICY, "rx-no-policy" }, \
 	{ CYGNET_DROP_RX_SELECTOR, "rx-selector" }, \
 	{ CYGNET_DROP_RX_DEVICE, "rx-device" }, \
 	{ CYGNET_DROP_RX_CRYPTO, "rx-crypto" }, \

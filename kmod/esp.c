@@ -191,7 +191,7 @@ static void leave(struct cyg_crypt *crypt, int err)
 	dev = rcu_dereference(sa->policy->dev);
 	if (err || !dev) {
 		enum cygnet_drop reason = err ? CYGNET_DROP_TX_CRYPTO :
-						CYGNET_DROP_TX_NO_POLICY;
+						CYGNET_DROP_TX_SA_DEAD;
 
 		cyg_stats_drop(reason, sa->cn, dev, sa);
 		cyg_stats_free_skb(crypt->skb, reason);

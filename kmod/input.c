@@ -293,8 +293,9 @@ void cyg_input_uninit(void)
 
 static enum cygnet_drop check_device(const struct net_device *dev, u8 next_header)
 {
+	/* Gone, and the SA goes with it. */
 	if (!dev)
-		return CYGNET_DROP_RX_NO_POLICY;
+		return CYGNET_DROP_RX_SA_DEAD;
 	if (!(dev->flags & IFF_UP))
 		return CYGNET_DROP_RX_DEVICE;
 	return next_header == IPPROTO_NONE ? CYGNET_DROP_RX_DUMMY : 0;

@@ -40,8 +40,8 @@ ESP, AH = 50, 51
 # Seconds that everything here gets to happen; the VM may be emulated.
 PATIENCE = 10 if os.environ.get("GUEST") == "debug" else 30
 # Counted besides the packet itself, which was authentic.
-AUTHENTIC = {"rx-padding", "rx-next-header", "rx-dummy", "rx-inner", "rx-ecn", "rx-no-policy",
-             "rx-selector", "rx-device"}
+AUTHENTIC = {"rx-padding", "rx-next-header", "rx-dummy", "rx-inner", "rx-ecn", "rx-selector",
+             "rx-device"}
 # What carries a packet knows nothing of its algorithm, so that an emulated
 # machine need not try each with each; make check-matrix does.
 EVERYTHING = os.environ.get("GUEST") == "debug" or "MATRIX" in os.environ

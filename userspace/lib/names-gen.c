@@ -60,10 +60,6 @@ const struct drop_words drop_words[KERNEL_DROPS] = {
 		"rx-ecn",
 		"Congestion marked outside, no ECN inside (RFC 6040 section 4.2)",
 	},
-	[CYGNET_DROP_RX_NO_POLICY] = {
-		"rx-no-policy",
-		"The policy that the SA belongs to does not exist any more",
-	},
 	[CYGNET_DROP_RX_SELECTOR] = {
 		"rx-selector",
 		"The inner packet is outside the selectors (RFC 4301 5.2)",

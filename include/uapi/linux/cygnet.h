@@ -91,8 +91,6 @@ enum cygnet_expiry {
  * @CYGNET_DROP_RX_INNER: The inner packet is malformed.
  * @CYGNET_DROP_RX_ECN: Congestion marked outside, no ECN inside (RFC 6040
  *   section 4.2).
- * @CYGNET_DROP_RX_NO_POLICY: The policy that the SA belongs to does not exist
- *   any more.
  * @CYGNET_DROP_RX_SELECTOR: The inner packet is outside the selectors (RFC
  *   4301 5.2).
  * @CYGNET_DROP_RX_DEVICE: The device is down.
@@ -149,7 +147,6 @@ enum cygnet_drop {
 	CYGNET_DROP_RX_DUMMY,
 	CYGNET_DROP_RX_INNER,
 	CYGNET_DROP_RX_ECN,
-	CYGNET_DROP_RX_NO_POLICY,
 	CYGNET_DROP_RX_SELECTOR,
 	CYGNET_DROP_RX_DEVICE,
 	CYGNET_DROP_RX_CRYPTO,
