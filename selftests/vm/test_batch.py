@@ -311,12 +311,12 @@ def test_bulk(pair):
 
 
 @contextmanager
-def late(every, delay=4):
-    """Every every-th request is finished later, in any order."""
+def late(every, delay=4, fail=0):
+    """Every every-th request is finished later, in any order; or all fail."""
     path = os.path.join(os.path.dirname(os.environ["CYGNET_KO"]), "../..",
                         "late-" + os.uname().release, "late.ko")
     subprocess.check_call(["insmod", os.path.normpath(path), "every=%d" % every,
-                           "delay=%d" % delay])
+                           "delay=%d" % delay, "fail=%d" % fail])
     try:
         yield
         with open("/sys/module/late/parameters/postponed", encoding="ascii") as f:

@@ -2,7 +2,8 @@
 /*
  * AES-GCM that sometimes takes its time: rfc4106(gcm(aes)) before all others,
  * which leaves each every-th request, or with every=0 a random half of them, to
- * a work item, up to delay milliseconds later. Nothing keeps their order.
+ * a work item, up to delay milliseconds later. Nothing keeps their order. With fail=1
+ * all end in an error, whether now or later.
  *
  * Debian's own does so only now and then, and pcrypt() always; what a burst has
  * in its middle neither shows.
@@ -19,6 +20,8 @@ static uint every = 3;
 module_param(every, uint, 0644);
 static uint delay = 4;
 module_param(delay, uint, 0644);
+static bool fail;
+module_param(fail, bool, 0644);
 
 static atomic_t count = ATOMIC_INIT(0);
 static atomic_t postponed = ATOMIC_INIT(0);
@@ -49,6 +52,8 @@ static int pass_on(struct aead_request *req, bool encrypt)
 	struct late_tfm *tfm = crypto_aead_ctx(crypto_aead_reqtfm(req));
 	struct late_request *late = aead_request_ctx(req);
 
+	if (fail)
+		return -EIO;
 	aead_request_set_tfm(&late->sub, tfm->child);
 	aead_request_set_callback(&late->sub, 0, NULL, NULL);
 	aead_request_set_crypt(&late->sub, req->src, req->dst, req->cryptlen, req->iv);
