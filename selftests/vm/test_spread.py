@@ -70,6 +70,26 @@ def test_too_much_waits(net, producer):
     assert inner_packets(sa, found) == segments(header, packet)
 
 
+@pytest.mark.skipif(not DEBUG, reason="emulated, the first leave before the last come")
+def test_just_too_much_waits(net, producer):
+    """What cannot wait is a named drop, and holds up nothing after it.  2048
+    packets may wait, and cryptography takes so long that none of them leaves."""
+    header, packet = made_of("tcp", 4, 100, 60000)
+    parts = segments(header, packet)
+    with late(1, 2000):
+        net.policy()
+        sa = net.sa("out", encap=PORTS)
+        with net.drop("tx-queue", len(parts)):
+            for _ in range(4):
+                assert producer.give(header, packet)
+        assert net.state(sa)["drops"] == {"tx-queue": len(parts)}
+        until(lambda: net.nl.do("stats-get").get("crypto_pending", 0) == 0, "crypto idle")
+        until(lambda: not net.wire.drain(), "silence")
+        assert producer.give(header, packet)
+        assert inner_packets(sa, net.wire.take(len(parts))) == parts
+        net.clear()
+
+
 @pytest.mark.parametrize("window", (32, 128, 1024))
 def test_receiving_in_order(gateway, window):
     """Whatever the window: no packet falls out of it by being overtaken."""
