@@ -145,6 +145,7 @@ class Pair:
             with open(os.path.join(self.folder, "us", "log"), "w", encoding="utf-8") as out:
                 status = self.us.stop(check=False)
                 out.write("\n".join(self.us.log.lines) + "\nexit %d\n" % status)
+            self.us.close()
             if not failed:
                 assert status == 0
                 assert not self.us.log.seen("Sanitizer|runtime error")

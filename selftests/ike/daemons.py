@@ -18,7 +18,8 @@ TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 class Lines(threading.Thread):
-    """What a stream says, kept, and awaited by regular expression."""
+    """What a stream says, kept, and awaited by regular expression.  Where each line
+    is a record for somebody, an empty one ends it."""
 
     def __init__(self, stream, each=None):
         super().__init__(daemon=True)
@@ -27,12 +28,15 @@ class Lines(threading.Thread):
         self.start()
 
     def run(self):
-        for line in self.stream:
-            if self.each:
-                self.each(line)
-            with self.changed:
-                self.lines.append(line.rstrip("\n"))
-                self.changed.notify_all()
+        with self.stream:
+            for line in self.stream:
+                if self.each:
+                    if line == "\n":
+                        break
+                    self.each(line)
+                with self.changed:
+                    self.lines.append(line.rstrip("\n"))
+                    self.changed.notify_all()
         with self.changed:
             self.over = True
             self.changed.notify_all()
@@ -171,6 +175,11 @@ class Cygnetd:
             assert status == 0, "exit %d:\n%s" % (status, "\n".join(self.log.lines))
             assert not self.log.seen("Sanitizer|runtime error")
         return status
+
+    def close(self):
+        """Reads no more records."""
+        if self.esp:
+            os.write(self.fifo.fileno(), b"\n")
 
 
 STRONGSWAN_CONF = """

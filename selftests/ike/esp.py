@@ -87,6 +87,7 @@ class EspEnd(threading.Thread):
     def stop(self):
         os.close(self._stopped)
         self.join(5)
+        os.close(self.stopping)
 
     def _open_tun(self):
         tun = os.open("/dev/net/tun", os.O_RDWR)
