@@ -220,9 +220,12 @@ def test_file_unchanged(net, spliced, family, way, size):
 
 
 @families
-def test_native_unchanged(net, spliced, family):
+@pytest.mark.parametrize("cipher,esn", (("aes128gcm", False), ("aes128-sha256", False),
+                                        ("aes128-sha256", True)))
+def test_native_unchanged(net, spliced, family, cipher, esn):
+    """In bursts and, with ciphers that are in parts, one by one."""
     net.policy()
-    check_unchanged(net, spliced, net.sa("in", family=family), "rewritten", 1200)
+    check_unchanged(net, spliced, net.sa("in", cipher, family, esn=esn), "rewritten", 1200)
 
 
 @families
