@@ -180,22 +180,25 @@ struct cyg_rejected {
 
 /**
  * struct cyg_pmtu - what was learnt about outer paths
- * @lock: protects the rest
+ * @lock: protects the rest but @watching
  * @generation: changes with it
  * @count: of paths
  * @searched: jiffies of the last search through all SAs
  * @timer: for the first of @paths
  * @paths: next to be forgotten first
  * @hash: the same by addresses
+ * @watching: ICMPv6 errors are looked at, whatever ports there are; protected by
+ *	cyg_net.lock
  */
 struct cyg_pmtu {
-	spinlock_t lock; /* the rest */
+	spinlock_t lock; /* the rest but @watching */
 	u32 generation;
 	u32 count;
 	unsigned long searched;
 	struct timer_list timer;
 	struct list_head paths;
 	struct hlist_head hash[1 << CYG_PMTU_HASH_BITS];
+	bool watching;
 };
 
 /**
@@ -906,6 +909,8 @@ void cyg_output_xmit(struct cyg_device *cyg, struct sk_buff *skb);
 /* pmtu.c */
 void cyg_pmtu_open(struct cyg_net *cn);
 void cyg_pmtu_close(struct cyg_net *cn);
+int cyg_pmtu_watch(struct cyg_net *cn);
+void cyg_pmtu_unwatch(struct cyg_net *cn);
 u32 cyg_pmtu_inner(struct cyg_sa *sa, const struct dst_entry *dst);
 u32 cyg_pmtu_policy(struct cyg_policy *policy);
 bool cyg_pmtu_quoted(struct cyg_net *cn, const struct sk_buff *skb, u32 at, u8 family,

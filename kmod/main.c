@@ -53,6 +53,7 @@ free_steer:
 static void __net_exit net_pre_exit(struct net *net)
 {
 	cyg_encap_close(cyg_net(net));
+	cyg_pmtu_unwatch(cyg_net(net));
 	cyg_steer_close(cyg_net(net));
 }
 

@@ -17,6 +17,7 @@
 #include <linux/icmpv6.h>
 #include <linux/module.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter_ipv6.h>
 #include <linux/slab.h>
 #include <linux/udp.h>
 #include <net/ip.h>
@@ -312,6 +313,7 @@ static bool read_quote4(struct quote *q, const struct sk_buff *skb, u32 at)
 static bool read_quote6(struct quote *q, const struct sk_buff *skb, u32 at)
 {
 	struct ipv6hdr _ip6h, *ip6h = skb_header_pointer(skb, at, sizeof(_ip6h), &_ip6h);
+	unsigned int ah = at;
 	__be16 fragment;
 	int transport;
 
@@ -320,6 +322,11 @@ static bool read_quote6(struct quote *q, const struct sk_buff *skb, u32 at)
 	*q = (struct quote) { .family = 6, .protocol = ip6h->nexthdr };
 	memcpy(&q->src, &ip6h->saddr, sizeof(q->src));
 	memcpy(&q->dst, &ip6h->daddr, sizeof(q->dst));
+	/* Skipped below, too; not where errors find their way by what they quote. */
+	if (at && ipv6_find_hdr(skb, &ah, NEXTHDR_AUTH, NULL, NULL) == NEXTHDR_AUTH) {
+		q->protocol = IPPROTO_AH;
+		return read_transport(q, skb, ah);
+	}
 	transport = ipv6_skip_exthdr(skb, at + sizeof(*ip6h), &q->protocol, &fragment);
 	if (transport < 0 || fragment & htons(IP6_OFFSET))
 		return false;
@@ -456,6 +463,56 @@ unsigned int cyg_pmtu_icmp6(struct sk_buff *skb, const struct nf_hook_state *sta
 	if (!icmp || icmp->icmp6_type != ICMPV6_PKT_TOOBIG)
 		return NF_ACCEPT;
 	return filter(skb, state, at, 6, ntohl(icmp->icmp6_mtu));
+}
+
+/*
+ * Whom an ICMPv6 error is about the stack looks up behind all extension headers,
+ * and takes AH for one: the handler of AH is never asked.
+ */
+static unsigned int local_in6(void *priv, struct sk_buff *skb,
+			      const struct nf_hook_state *state)
+{
+	if (skb_network_header(skb)[IP6CB(skb)->nhoff] != IPPROTO_ICMPV6)
+		return NF_ACCEPT;
+	return cyg_pmtu_icmp6(skb, state, skb_transport_offset(skb));
+}
+
+/* Where the hook for ports is, which does the same. */
+static const struct nf_hook_ops hook = {
+	.hook = local_in6,
+	.pf = NFPROTO_IPV6,
+	.hooknum = NF_INET_LOCAL_IN,
+	.priority = INT_MAX - 1,
+};
+
+/**
+ * cyg_pmtu_watch - listen for ICMPv6 errors about AH
+ * @cn: namespace, locked; listens from the first time on
+ */
+int cyg_pmtu_watch(struct cyg_net *cn)
+{
+	int err;
+
+	lockdep_assert_held(&cn->lock);
+	if (cn->pmtu.watching)
+		return 0;
+	err = nf_register_net_hook(cn->net, &hook);
+	if (!err)
+		cn->pmtu.watching = true;
+	return err;
+}
+
+/**
+ * cyg_pmtu_unwatch - listen no more
+ * @cn: namespace that is going away; a grace period follows
+ */
+void cyg_pmtu_unwatch(struct cyg_net *cn)
+{
+	mutex_lock(&cn->lock);
+	if (cn->pmtu.watching)
+		nf_unregister_net_hook(cn->net, &hook);
+	cn->pmtu.watching = false;
+	mutex_unlock(&cn->lock);
 }
 
 /**

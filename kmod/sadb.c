@@ -537,6 +537,12 @@ int cyg_sadb_stage(struct cyg_sa *sa, struct cyg_policy *policy)
 	int err;
 
 	lockdep_assert_held(&sa->cn->lock);
+	if (sa->key.protocol == IPPROTO_AH && sa->family == 6 &&
+	    sa->key.direction == CYGNET_DIRECTION_OUT) {
+		err = cyg_pmtu_watch(sa->cn);
+		if (err)
+			return err;
+	}
 	refcount_inc(&policy->ref);
 	sa->policy = policy;
 	sa->dead = true;
