@@ -352,17 +352,22 @@ def test_monitor(cli, net):
     with net.gw:
         with subprocess.Popen([CLI, "monitor", "--json"], stdout=subprocess.PIPE,
                               text=True) as monitor:
+            events = {}
+
             def heard():
-                """It has joined the group once it tells of this."""
+                """It has joined the group once it tells of this; of earlier drops it
+                may tell first."""
                 net.policy(2)
-                return readable(monitor)
+                if readable(monitor):
+                    event = json.loads(monitor.stdout.readline())
+                    events[event["event"]] = event
+                return "policy-set" in events
             until(heard, "the first event")
             cli.call("policy delete 2")
             net.transmit([udp(IN4, FAR4, 17, 53, b"x")])
             cli.call(add("out", 0x2001, GW4, WIRE4, more="lifetime hard-packets=1"),
                      key="00" * 20)
             net.transmit([udp(IN4, FAR4, 17, 53, b"x")] * 2)
-            events = {}
             while "sa-del" not in events:
                 event = json.loads(monitor.stdout.readline())
                 events[event["event"]] = event
