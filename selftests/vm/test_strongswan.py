@@ -122,13 +122,25 @@ def fixture_swans(road, tmp_path):
 
 
 class Flood(threading.Thread):
-    """Pings from client all the while; all of them are answered."""
+    """Pings from client all the while; all of them are answered, but those that
+    kernel xfrm itself owns up to."""
 
-    def __init__(self, road, target):
+    def __init__(self, road, target, by_xfrm=()):
         super().__init__()
-        self.road, self.target = road, target
+        self.road, self.target, self.by_xfrm = road, target, by_xfrm
         self.answered = self.lost = 0
         self.enough = threading.Event()
+        self.before = self.deleted_in_use()
+
+    def deleted_in_use(self):
+        """Packets that kernel xfrm dropped because their outbound SA was deleted
+        between its lookup and its use: a rekey with xfrm costs one now and then."""
+        return sum(xfrm.counters(ns).get("XfrmOutStateInvalid", 0) for ns in self.by_xfrm)
+
+    def unexplained(self):
+        """Pings that got lost otherwise."""
+        lost = self.lost
+        return max(0, lost - (self.deleted_in_use() - self.before)) if lost else 0
 
     def run(self):
         self.road.client.enter()
@@ -144,8 +156,8 @@ class Flood(threading.Thread):
 
     def more(self, count=30):
         goal = self.answered + count
-        until(lambda: self.answered >= goal or self.lost, "pings to %s" % self.target, 60)
-        assert not self.lost, "%d pings to %s were lost" % (self.lost, self.target)
+        until(lambda: self.answered >= goal or self.unexplained(), "pings to %s" % self.target, 60)
+        assert not self.unexplained(), "%d pings to %s were lost" % (self.lost, self.target)
 
 
 def needs_b(road, cygnet):
@@ -212,7 +224,7 @@ def test_both_tunnels(road, cygnet, swans, outer, ours, theirs):
     road.needs_c()
     swan = swans(outer, theirs)
     peer_socket = xfrm.encap_socket(road.gwb, outer, 4500) if ours else None
-    to_b, to_c = Flood(road, SERVER[4]), Flood(road, HOST_C[4])
+    to_b, to_c = Flood(road, SERVER[4]), Flood(road, HOST_C[4], (road.gwa, road.gwc))
     try:
         if ours:
             cygnet.nl.do("port-add", port=4500)
