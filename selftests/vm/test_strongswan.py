@@ -157,7 +157,8 @@ class Flood(threading.Thread):
     def more(self, count=30):
         goal = self.answered + count
         until(lambda: self.answered >= goal or self.unexplained(), "pings to %s" % self.target, 60)
-        assert not self.unexplained(), "%d pings to %s were lost" % (self.lost, self.target)
+        assert not self.unexplained(), "%d pings to %s were lost; xfrm counts %r" % (
+            self.lost, self.target, [xfrm.counters(ns) for ns in self.by_xfrm])
 
 
 def needs_b(road, cygnet):
