@@ -170,11 +170,12 @@ def test_rekey_loses_nothing(road, by, encapsulation):
 
 
 def test_rekey_by_bytes(road):
-    """The module counts and says when it is time."""
+    """The module counts and says when it is time. From there to the hard limit it is
+    32K, three seconds' worth of these pings."""
     with Gateways(road, more="rekey-bytes = 64K") as pair:
         pair.up()
         before = pair.spis(pair.gwa)
-        with Flood(road, size=1300) as flood:
+        with Flood(road, size=180) as flood:
             until(lambda: pair.spis(pair.gwa) and not before & pair.spis(pair.gwa), "new SAs",
                   60)
             flood.more()
