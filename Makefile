@@ -43,6 +43,8 @@ help:
 	@echo 'make check-kernels  check-build, and the datapath in VMs with 6.12 and 7.2'
 	@echo 'make check-matrix   every algorithm on every road, and with every peer, which takes long'
 	@echo 'make check-openssl35 the unit tests with Debian 13'\''s OpenSSL, which has ML-KEM'
+	@echo 'make soak           half an hour of losses, rekeys, rebinding NATs and dying daemons'
+	@echo '     MINUTES=5      ... not so long'
 	@echo 'make bench          what a packet costs, beside WireGuard and xfrm; see selftests/bench'
 	@echo '     ROW=tcp-h2h    ... only that row'
 	@echo 'make lint           checkpatch, sparse, shellcheck, flake8; generated files'
@@ -131,6 +133,12 @@ check-matrix:
 	@MATRIX=1 T='test_alg or test_ah or test_transport or test_hosts or test_pmtu' selftests/check vm
 	@MATRIX=1 T='test_matrix' selftests/check ike
 
+soak: MINUTES ?= 30
+soak:
+	@selftests/setup vm
+	@$(MAKE) -s userspace module-vm
+	@selftests/vm/run -t $$((60 * $(MINUTES) + 900)) selftests/vm/soak $(MINUTES)
+
 demo:
 	@selftests/demo
 
@@ -148,4 +156,4 @@ clean-cache:
 
 .PHONY: all help module setup-vm setup-debug module-vm module-debug userspace \
 	install check check-unit check-ike check-vm check-debug check-matrix check-build \
-	check-openssl35 check-kernels demo bench lint clean clean-cache
+	check-openssl35 check-kernels soak demo bench lint clean clean-cache

@@ -97,8 +97,12 @@ class Road:
         self.router.run("nft", "-f", "-", input=TRIPWIRE)
         if nat:
             self.router.run("nft", "-f", "-", input="""
-                table inet nat { chain post { type nat hook postrouting priority 100;
-                    oifname "wb" masquerade } }""")
+                table inet nat {
+                        chain post {
+                                type nat hook postrouting priority 100
+                                oifname "wb" masquerade
+                        }
+                }""")
 
     def __enter__(self):
         return self
