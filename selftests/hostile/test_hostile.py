@@ -14,9 +14,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from hostile.nfqueue import Queue
 from lib.bench import ESP, PATIENCE, selector, until
 from lib.genl import Genl
+from lib.nfqueue import Accepting
 from lib.road import (CLIENT, GWA, GWA_LAN, GWB, LAN_A, LAN_B, ROUTER_A, SERVER, Road,
                       address, ping)
 
@@ -307,7 +307,7 @@ def test_nfqueue(net):
     """Reinjected, and what was queued while its policy was set anew, and its
     device went."""
     with rules(net.gwa, "".join(QUEUED % (h, h) for h in ("forward", "output", "postrouting"))), \
-            Queue(net.gwa) as queue:
+            Accepting(net.gwa) as queue:
         net.is_exposed()
         net.open()
         net.arrives()
