@@ -392,8 +392,11 @@ static unsigned int divert(struct cyg_net *cn, struct sk_buff *skb,
 {
 	struct dst_entry *dst = route_of(policy, family);
 
+	/* There is always a route into a device, unless there is no memory for it. */
 	if (!dst)
-		return drop(CYGNET_DROP_TX_DEVICE, cn, policy);
+		return drop(rcu_access_pointer(policy->dev) ? CYGNET_DROP_TX_MEMORY :
+							      CYGNET_DROP_TX_DEVICE,
+			    cn, policy);
 	if (is_kept_whole(policy))
 		forget_fragments(skb, family);
 	if (state->hook == NF_INET_FORWARD) {
