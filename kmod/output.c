@@ -21,32 +21,43 @@ static bool checksum_in_range(const struct sk_buff *skb)
 		start + skb->csum_offset + sizeof(__sum16) <= skb->len);
 }
 
+/* @len bytes, so that they can be read in one piece. */
+static enum cygnet_drop pull(struct sk_buff *skb, u32 len)
+{
+	if (len > skb->len)
+		return CYGNET_DROP_TX_MALFORMED;
+	return pskb_may_pull(skb, len) ? 0 : CYGNET_DROP_TX_MEMORY;
+}
+
 /* What is asked for the length of segments reads there. */
-static bool has_transport(struct sk_buff *skb)
+static enum cygnet_drop pull_transport(struct sk_buff *skb)
 {
 	u32 len = skb_is_gso_tcp(skb) ? sizeof(struct tcphdr) : sizeof(struct udphdr);
 
 	if (skb->ip_summed == CHECKSUM_PARTIAL)
 		skb_set_transport_header(skb, skb_checksum_start_offset(skb));
-	return skb_transport_header_was_set(skb) && skb_transport_offset(skb) >= 0 &&
-	       pskb_may_pull(skb, skb_transport_offset(skb) + len);
+	if (!skb_transport_header_was_set(skb) || skb_transport_offset(skb) < 0)
+		return CYGNET_DROP_TX_MALFORMED;
+	return pull(skb, skb_transport_offset(skb) + len);
 }
 
 /* Trusts nothing: tc and packet sockets hand over whatever they like. */
-static bool parse(struct sk_buff *skb, struct cyg_flow *flow)
+static enum cygnet_drop parse(struct sk_buff *skb, struct cyg_flow *flow)
 {
-	if (!pskb_may_pull(skb, min_t(u32, skb->len, CYG_FLOW_PEEK)))
-		return false;
+	enum cygnet_drop reason = pull(skb, min_t(u32, skb->len, CYG_FLOW_PEEK));
+
+	if (reason)
+		return reason;
 	skb_reset_network_header(skb);
 	if (!cyg_flow_parse(flow, skb->data, skb_headlen(skb), skb->len, false))
-		return false;
+		return CYGNET_DROP_TX_MALFORMED;
 	/* The ICMP that we may answer with looks at it. */
 	skb->protocol = flow->family == 4 ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
 	if (!checksum_in_range(skb))
-		return false;
+		return CYGNET_DROP_TX_MALFORMED;
 	if (!skb_is_gso(skb))
-		return !pskb_trim(skb, flow->length);
-	return flow->length == skb->len && has_transport(skb);
+		return pskb_trim(skb, flow->length) ? CYGNET_DROP_TX_MEMORY : 0;
+	return flow->length == skb->len ? pull_transport(skb) : CYGNET_DROP_TX_MALFORMED;
 }
 
 static bool fits(const struct sk_buff *skb, const struct cyg_flow *flow, u32 mtu)
@@ -171,11 +182,13 @@ static enum cygnet_drop transmit(struct cyg_device *cyg, struct sk_buff *skb,
 	struct dst_entry *dst;
 	struct net_device *dev = cyg->dev;
 	struct cyg_policy *policy;
+	enum cygnet_drop reason;
 	struct cyg_flow flow;
 	u8 action;
 
-	if (!parse(skb, &flow))
-		return CYGNET_DROP_TX_MALFORMED;
+	reason = parse(skb, &flow);
+	if (reason)
+		return reason;
 	policy = cyg_spd_lookup(&cyg->spd, &flow, &action);
 	if (!policy || action != CYGNET_ACTION_PROTECT) {
 		cyg_ipaddr_prohibited(skb, &flow);

@@ -71,15 +71,17 @@ static bool parse_linear(const struct sk_buff *skb, struct cyg_flow *flow, bool 
 }
 
 /* Only what hides its ports is worth to be made linear. */
-static bool parse(struct sk_buff *skb, struct cyg_flow *flow, bool inbound)
+static int parse(struct sk_buff *skb, struct cyg_flow *flow, bool inbound)
 {
 	u32 peek = min_t(u32, skb->len, CYG_FLOW_PEEK);
 
 	if (!parse_linear(skb, flow, inbound))
-		return false;
+		return -EINVAL;
 	if (flow->has_ports || skb_headlen(skb) >= peek)
-		return true;
-	return pskb_may_pull(skb, peek) && parse_linear(skb, flow, inbound);
+		return 0;
+	if (!pskb_may_pull(skb, peek))
+		return -ENOMEM;
+	return parse_linear(skb, flow, inbound) ? 0 : -EINVAL;
 }
 
 /* A fragment that was not reassembled, where some policy asks for ports. */
@@ -362,10 +364,13 @@ static struct cyg_policy *match_out(struct cyg_net *cn, struct sk_buff *skb,
 				    unsigned int *verdict)
 {
 	struct cyg_policy *policy;
+	int err;
 
 	*verdict = NF_ACCEPT;
-	if (!parse(skb, flow, false)) {
-		*verdict = drop(CYGNET_DROP_TX_MALFORMED, cn, NULL);
+	err = parse(skb, flow, false);
+	if (err) {
+		*verdict = drop(err == -ENOMEM ? CYGNET_DROP_TX_MEMORY :
+				CYGNET_DROP_TX_MALFORMED, cn, NULL);
 		return NULL;
 	}
 	policy = cyg_spd_lookup(&cn->steer, flow, action);
@@ -432,12 +437,15 @@ static unsigned int check_in(struct cyg_net *cn, struct sk_buff *skb,
 	struct cyg_policy *policy;
 	struct cyg_flow flow;
 	u8 action;
+	int err;
 
 	if (came_protected(cn, skb, state) || state->in->flags & IFF_LOOPBACK ||
 	    skb->pkt_type == PACKET_LOOPBACK)
 		return NF_ACCEPT;
-	if (!parse(skb, &flow, true))
-		return drop(CYGNET_DROP_RX_CLEARTEXT, cn, NULL);
+	err = parse(skb, &flow, true);
+	if (err)
+		return drop(err == -ENOMEM ? CYGNET_DROP_RX_MEMORY :
+			    CYGNET_DROP_RX_CLEARTEXT, cn, NULL);
 	policy = cyg_spd_lookup(&cn->steer, &flow, &action);
 	if (!policy)
 		return hides_ports(cn, skb, &flow) ?
