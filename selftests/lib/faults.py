@@ -6,8 +6,14 @@
 
 These are all that the work on packets makes, whoever's packets they are.  What
 may wait, as in system calls, does not fail.
+
+    with nth_failing() as nth:
+        nth.arm(3)          # the third one of this thread's, be it one that may wait
+        ...                 # a system call
+        left = nth.disarm() # 0: it has failed
 """
 
+import os
 from contextlib import contextmanager
 
 KINDS = ("failslab", "fail_page_alloc")
@@ -32,3 +38,35 @@ def failing(percent=100, kinds=KINDS):
     finally:
         for kind in kinds:
             setting(kind, "probability", 0)
+
+
+class Nth:
+    """An allocation of the thread that makes this."""
+
+    def __init__(self):
+        self.fd = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
+
+    def arm(self, number):
+        """From now on, the one of that number fails."""
+        os.pwrite(self.fd, b"%d" % number, 0)
+
+    def disarm(self):
+        """How many there would have been still to come."""
+        left = int(os.pread(self.fd, 20, 0))
+        os.pwrite(self.fd, b"0", 0)
+        return left
+
+    def close(self):
+        os.close(self.fd)
+
+
+@contextmanager
+def nth_failing():
+    setting("failslab", "verbose", 0)
+    setting("failslab", "ignore-gfp-wait", "N")
+    nth = Nth()
+    try:
+        yield nth
+    finally:
+        nth.close()
+        setting("failslab", "ignore-gfp-wait", "Y")

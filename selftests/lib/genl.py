@@ -227,10 +227,18 @@ class Genl:
 
     def request(self, family, command, payload, flags=NLM_F_ACK, version=1, reserved=0):
         """Send one message; the payloads of all replies (with genl header)."""
+        self.post(family, command, payload, flags, version, reserved)
+        return self.replies()
+
+    def post(self, family, command, payload, flags=NLM_F_ACK, version=1, reserved=0):
+        """Send one message; the kernel has done what it says when this returns."""
         self.seq += 1
         body = struct.pack("=BBH", command, version, reserved) + payload
         self.sock.send(struct.pack("=IHHII", 16 + len(body), family,
                                    NLM_F_REQUEST | flags, self.seq, 0) + body)
+
+    def replies(self):
+        """The payloads of all replies to the last message."""
         replies = []
         while True:
             data = self.sock.recv(1 << 18)

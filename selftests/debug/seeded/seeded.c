@@ -61,6 +61,19 @@ static void lock_inversion(void)
 	spin_unlock(&lock_b);
 }
 
+/* Goes wrong only when there is no memory, which is arranged for. */
+static int unchecked_set(const char *value, const struct kernel_param *param)
+{
+	WRITE_ONCE(object, kmalloc(64, GFP_KERNEL));
+	WRITE_ONCE(READ_ONCE(object)[0], 1);
+	kfree(object);
+	return 0;
+}
+
+static const struct kernel_param_ops unchecked_ops = { .set = unchecked_set };
+
+module_param_cb(unchecked, &unchecked_ops, NULL, 0200);
+
 static const struct {
 	const char *name;
 	void (*commit)(void);
