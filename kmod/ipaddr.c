@@ -310,7 +310,8 @@ static void push4(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,
 	iph->protocol = protocol;
 	iph->saddr = sa->src.w[0];
 	iph->daddr = sa->dst.w[0];
-	__ip_select_ident(sa->cn->net, iph, 1);
+	/* The pieces of a super-packet count on from there. */
+	__ip_select_ident(sa->cn->net, iph, skb_shinfo(skb)->gso_segs ?: 1);
 }
 
 static void push6(struct cyg_sa *sa, struct sk_buff *skb, u8 protocol,

@@ -139,6 +139,17 @@ def test_super_packet(net, producer, name, whole):
     assert net.wire.drain() == []
 
 
+def test_identification(net, producer):
+    """Outer packets may be fragmented on their way: each has its own."""
+    header, packet = made_of("tcp", 4, 1300, 20000)
+    count = len(segments(header, packet))
+    net.policy()
+    net.sa("out", encap=PORTS)
+    for _ in range(2):
+        assert producer.give(header, packet)
+    assert len({p[4:6] for p in net.wire.take(2 * count)}) == 2 * count
+
+
 @pytest.mark.parametrize("esn", (True, False))
 def test_numbers(net, producer, esn):
     """Across the end of the low half, or up to the end."""
