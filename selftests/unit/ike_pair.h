@@ -976,6 +976,17 @@ static void assert_one_pair(struct pair *pair)
 #define AUTH_REQUEST	"IDi IDr AUTH N(INITIAL_CONTACT) SA TSi TSr"
 #define AUTH_REPLY	"IDr AUTH SA TSi TSr"
 
+/* IKE_SA_INIT both ways, with what both sides send at its end. */
+static void expect_init(struct pair *pair, const char *more)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "a->b 0 IKE_SA_INIT: %s%s", INIT_REQUEST, more);
+	expect_deliver(pair, text);
+	snprintf(text, sizeof(text), "b->a 0 IKE_SA_INIT reply: %s%s", INIT_REPLY, more);
+	expect_deliver(pair, text);
+}
+
 /* a brings the tunnel up. */
 static struct pair *pair_up(const char *a, const char *b)
 {

@@ -47,9 +47,7 @@ static void run_used(const char *with, const char *auth)
 	struct ike_sa *sa;
 
 	side_command(&pair->pair_a, core_up);
-	expect_deliver(pair, "a->b 0 IKE_SA_INIT: " INIT_REQUEST " N(USE_PPK)");
-	expect_deliver(pair, "b->a 0 IKE_SA_INIT reply: " INIT_REPLY
-		       " N(USE_PPK)");
+	expect_init(pair, " N(USE_PPK)");
 	before = any_sa(&pair->pair_b)->sa_keys;
 	expect_deliver(pair, auth);
 	expect_deliver(pair, "b->a 1 IKE_AUTH reply: " AUTH_REPLY
@@ -121,6 +119,36 @@ static void test_refused(void **state)
 	run_refused(CONF_A(PPK), CONF_B(OTHER_MAY), false, "does not use our PPK");
 }
 
+/* The same bytes as another type of PPK_ID name another key. */
+static void test_identity(void **state)
+{
+	static const struct {
+		const char *row_id;
+		size_t row_len;
+		bool row_ours;
+	} rows[] = {
+		{ "\2both.test", 10, true },
+		{ "\1both.test", 10, false },
+		{ "\0both.test", 10, false },
+		{ "\2both.tesT", 10, false },
+		{ "\2both.tes", 9, false },
+		{ "\2both.test", 11, false },
+		{ "\2", 1, false },
+		{ "", 0, false },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct msg_blob id = {
+			(const u8 *)rows[i].row_id, rows[i].row_len
+		};
+
+		assert_int_equal(auth_is_ppk_id(&id, "both.test"),
+				 rows[i].row_ours);
+		assert_false(auth_is_ppk_id(&id, ""));
+	}
+}
+
 /* Two keys of one name are an error, which nobody takes for going without. */
 static void test_other_key(void **state)
 {
@@ -181,8 +209,7 @@ static void run_crash(const char *a, const char *b, enum sa_ppk want)
 	struct pair *pair = pair_new(a, b);
 
 	side_command(&pair->pair_a, core_up);
-	expect_deliver(pair, "a->b 0 IKE_SA_INIT: " INIT_REQUEST " N(USE_PPK)");
-	expect_deliver(pair, "b->a 0 IKE_SA_INIT reply: " INIT_REPLY " N(USE_PPK)");
+	expect_init(pair, " N(USE_PPK)");
 	pair_settle(pair);
 	side_crash(&pair->pair_a, a);
 	pair_run(pair);
@@ -204,6 +231,7 @@ int main(void)
 		cmocka_unit_test(test_used),
 		cmocka_unit_test(test_downgraded),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_identity),
 		cmocka_unit_test(test_other_key),
 		cmocka_unit_test(test_no_key),
 		cmocka_unit_test(test_later),

@@ -521,15 +521,22 @@ static void fail_auth(struct exchange *ex, const char *why)
 	ike_sa_linger(sa);
 }
 
+bool auth_is_ppk_id(const struct msg_blob *id, const char *name)
+{
+	size_t len = strlen(name);
+
+	return len && id->blob_len == 1 + len &&
+	       id->blob_data[0] == PPK_ID_FIXED &&
+	       !memcmp(id->blob_data + 1, name, len);
+}
+
 /* The peer means our PPK. */
 static bool names_ppk(const struct ike_sa *sa, const struct message *msg)
 {
 	const struct msg_notify_payload *mn = msg_notify(msg, N_PPK_IDENTITY);
-	const char *name = sa->sa_conn->cn_conf.conn_ppk_id;
-	size_t len = strlen(name);
 
-	return sa->sa_does_ppk && len && mn && mn->mn_data.blob_len == 1 + len &&
-		!memcmp(mn->mn_data.blob_data + 1, name, len);
+	return sa->sa_does_ppk && mn &&
+	       auth_is_ppk_id(&mn->mn_data, sa->sa_conn->cn_conf.conn_ppk_id);
 }
 
 /* What the peer is to be believed by; NULL if by nothing (RFC 8784 section 3). */

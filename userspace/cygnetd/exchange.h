@@ -228,6 +228,8 @@ void auth_refused(struct exchange *ex, const struct message *msg);
 void auth_verified(struct exchange *ex, const struct message *msg);
 void auth_installed(struct exchange *ex, const struct message *msg);
 void auth_request(struct exchange *ex, const struct message *msg);
+/* Type and value of a PPK_ID (RFC 8784 section 5.1) against ppk-id. */
+bool auth_is_ppk_id(const struct msg_blob *id, const char *name);
 void auth_request_with_ppk(struct exchange *ex, const struct message *msg);
 void auth_request_verified(struct exchange *ex, const struct message *msg);
 void auth_request_signed(struct exchange *ex, const struct message *msg);
